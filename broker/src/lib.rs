@@ -1,0 +1,2 @@
+//! The hub: frontends, device actors, partitions. `app` wires everything together.
+pub mod router;

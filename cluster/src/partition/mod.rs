@@ -1,0 +1,1 @@
+//! Raft groups: see the module plan.
