@@ -15,7 +15,9 @@ pub enum IdError {
     #[error("id has {0} characters, at most {DEVICE_ID_CHARS_MAX} are allowed")]
     TooLong(usize),
     /// A character outside the grammar.
-    #[error("id has the character {0:?}; allowed are ASCII letters, digits and - : . + % _ # * ? ! ( ) , = @ $ '")]
+    #[error(
+        "id has the character {0:?}; allowed are ASCII letters, digits and - : . + % _ # * ? ! ( ) , = @ $ '"
+    )]
     Character(char),
 }
 

@@ -2,4 +2,6 @@
 
 pub mod message;
 
-pub use message::{AppProperty, AuthMethod, AuthScope, AuthType, D2cMessage, Event, Origin, SystemProperties};
+pub use message::{
+    AppProperty, AuthMethod, AuthScope, AuthType, D2cMessage, Event, Origin, SystemProperties,
+};
