@@ -1,0 +1,7 @@
+//! See `tests/targets/property_bag.rs`.
+#![no_main]
+
+#[path = "../../tests/targets/property_bag.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target::run(data));
