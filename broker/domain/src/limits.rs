@@ -29,3 +29,21 @@ pub const SAS_CLOCK_SKEW_MS: u64 = 5 * 60 * 1000;
 
 /// Longest token text that is parsed at all.
 pub const SAS_TOKEN_BYTES_MAX: usize = 4096;
+
+/// Longest ETag, generation id or device scope that a record keeps, in bytes. The hub's own ETags and generation ids have
+/// about 20; a scope is `ms-azure-iot-edge://` + a device id + `-` + a generation id.
+pub const RECORD_TEXT_BYTES_MAX: usize = 256;
+
+/// Most parent scopes of one device.
+pub const PARENT_SCOPES_MAX: usize = 16;
+
+const _: () = assert!(RECORD_TEXT_BYTES_MAX >= DEVICE_ID_CHARS_MAX + 64);
+
+/// Longest name of a consumer group, in characters (the original's limit).
+pub const CONSUMER_GROUP_CHARS_MAX: usize = 50;
+
+/// Most consumer groups of a hub, `$Default` included.
+pub const CONSUMER_GROUPS_MAX: usize = 200;
+
+/// Most shared access policies of a hub.
+pub const POLICIES_MAX: usize = 64;

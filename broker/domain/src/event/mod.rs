@@ -1,7 +1,11 @@
 //! Device-to-cloud messages and the events they become.
 
 pub mod message;
+pub mod position;
+pub mod properties;
+pub mod validate;
 
 pub use message::{
     AppProperty, AuthMethod, AuthScope, AuthType, D2cMessage, Event, Origin, SystemProperties,
 };
+pub use position::StartPosition;
