@@ -32,13 +32,20 @@ pub enum PutMode {
     CreateOrUpdate(IfMatch),
 }
 
+/// A put of one identity, with all that it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutDevice {
+    /// When it may happen.
+    pub mode: PutMode,
+    /// What is asked for.
+    pub request: DeviceRequest,
+    /// What may be needed and must be random.
+    pub fresh: Fresh,
+}
+
 /// The identity after a put, or why it stays as it is.
-pub fn put(
-    existing: Option<&DeviceIdentity>,
-    mode: &PutMode,
-    request: &DeviceRequest,
-    fresh: &Fresh,
-) -> Result<DeviceIdentity, HubError> {
+pub fn put(existing: Option<&DeviceIdentity>, put: &PutDevice) -> Result<DeviceIdentity, HubError> {
+    let PutDevice { mode, request, fresh } = put;
     match (mode, existing) {
         (PutMode::Create, _) | (PutMode::CreateOrUpdate(_), None) => {
             create(existing, request, fresh)

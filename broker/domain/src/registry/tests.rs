@@ -80,8 +80,9 @@ fn every_put_mode_meets_every_state_of_the_id() {
         (PutMode::CreateOrUpdate(tag("*")), true, &done),
         (PutMode::CreateOrUpdate(tag("\"etag0\"")), true, &stale),
     ] {
-        let result = put(exists.then_some(&device), &mode, &request(), &fresh(2));
-        assert_eq!(&result.map(|device| device.etag), expected, "{mode:?} exists: {exists}");
+        let change = PutDevice { mode, request: request(), fresh: fresh(2) };
+        let result = put(exists.then_some(&device), &change).map(|device| device.etag);
+        assert_eq!(&result, expected, "{:?} exists: {exists}", change.mode);
     }
 }
 
