@@ -1,10 +1,15 @@
 //! The write-ahead log of all groups of a node, behind a trait that no storage engine's type crosses.
 //!
-//! [`segment`](self) files are appended to by one writer thread: one [`LogWrite`] carries what every ready group
+//! [`segment`] files are appended to by one writer thread: one [`LogWrite`] carries what every ready group
 //! wants on disk, and costs one `fdatasync`.
+
+pub mod disk;
+pub mod segment;
 
 use bytes::Bytes;
 
+pub use self::disk::{Disk, DiskFile, FileDisk};
+pub use self::segment::{LogOptions, SegmentLog};
 use crate::machine::GroupId;
 
 /// What a log entry carries.
@@ -85,7 +90,9 @@ pub struct GroupLog {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// No room on the disk. Nothing of this write is in the log; the caller may try again later.
-    #[error("no space left for the log (needs {needed} bytes): free disk space under the data directory")]
+    #[error(
+        "no space left for the log (needs {needed} bytes): free disk space under the data directory"
+    )]
     Full {
         /// Bytes that the write needed.
         needed: u64,
@@ -138,7 +145,13 @@ pub trait LogStore: Send + Sync + 'static {
     fn write(&self, write: &LogWrite) -> Result<(), LogError>;
 
     /// Entries `low..high` (high exclusive) of a group, in order; at least one if `low` exists, then no more than fit `bytes_max`.
-    fn entries(&self, group: GroupId, low: u64, high: u64, bytes_max: u64) -> Result<Vec<LogEntry>, LogError>;
+    fn entries(
+        &self,
+        group: GroupId,
+        low: u64,
+        high: u64,
+        bytes_max: u64,
+    ) -> Result<Vec<LogEntry>, LogError>;
 
     /// The term of one entry; also answers for the group's `LogStart` position.
     fn term(&self, group: GroupId, index: u64) -> Result<u64, LogError>;

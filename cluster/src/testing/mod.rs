@@ -1,1 +1,11 @@
-//! Fakes.
+//! Fakes and batteries for tests: a disk and a store that crash, and what every log and store must do.
+
+pub mod batteries;
+pub mod digest;
+pub mod disk;
+pub mod event_log;
+pub mod memory_store;
+
+pub use self::digest::digest;
+pub use self::disk::SimDisk;
+pub use self::memory_store::MemoryStore;

@@ -1,0 +1,1 @@
+//! What every log and every store must do.
