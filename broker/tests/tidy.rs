@@ -69,9 +69,14 @@ const PROST_HOMES: &[&str] = &[
     "proto/",
 ];
 
-/// `app` wires everything together, so only these may name it.
-const APP_USERS: &[&str] =
-    &["broker/src/main.rs", "broker/src/lib.rs", "broker/src/app", "broker/tests/"];
+/// `app` wires everything together, so only these may name it: `serve` is one command of `cli` among others.
+const APP_USERS: &[&str] = &[
+    "broker/src/main.rs",
+    "broker/src/lib.rs",
+    "broker/src/app",
+    "broker/src/cli/mod.rs",
+    "broker/tests/",
+];
 
 /// Files named after nothing.
 const NAMELESS: &[&str] =
