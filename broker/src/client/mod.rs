@@ -1,0 +1,16 @@
+//! A client of the hub's public endpoints, for the command line. It shares nothing with the server side: what it may do, any
+//! program with the same connection string may do.
+//!
+//! [`connection_string`] says where and as whom, [`tls`] makes a trusted connection, [`sas`] signs, [`rest`] calls.
+
+pub mod connection_string;
+pub mod error;
+pub mod percent;
+pub mod rest;
+pub mod sas;
+pub mod tls;
+
+pub use connection_string::{EventHubConnectionString, ServiceConnectionString};
+pub use error::ClientError;
+pub use rest::RestClient;
+pub use tls::{Address, Trust};

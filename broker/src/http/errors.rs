@@ -1,0 +1,200 @@
+//! The HTTP face of every error: status, numeric code, code name, and the body that SDKs parse
+//! (service-protocols.md 2.2).
+//!
+//! ```json
+//! {"Message":"ErrorCode:{name};{text}","ExceptionMessage":"Tracking ID:{id}-G:0-TimeStamp:{time}","errorCode":{number}}
+//! ```
+//! Node splits `Message`, C# wants the header `iothub-errorcode` to name the same code, Java reads the number from
+//! `errorCode`. Body and header therefore always come from one [`Face`].
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use ironhub_domain::HubError;
+use serde_json::json;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::body::BodyError;
+use super::route::RouteError;
+
+/// A finished answer.
+pub type Reply = Response<Full<Bytes>>;
+
+/// Content type of every JSON answer.
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+const ERROR_CODE: HeaderName = HeaderName::from_static("iothub-errorcode");
+/// Seconds a client should wait before it repeats a request that the hub could not take now.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// How an error looks from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Face {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Six digits, the first three are the status.
+    pub code: u32,
+    /// Name of the code, as SDKs spell it.
+    pub name: &'static str,
+}
+
+const fn face_of(status: StatusCode, code: u32, name: &'static str) -> Face {
+    Face { status, code, name }
+}
+
+const UNAVAILABLE: Face = face_of(StatusCode::SERVICE_UNAVAILABLE, 503001, "ServiceUnavailable");
+
+/// The face of a hub error.
+pub fn face(error: &HubError) -> Face {
+    match error {
+        HubError::InvalidId(_) | HubError::InvalidArgument(_) => ARGUMENT_INVALID,
+        HubError::DeviceNotFound(_) => face_of(StatusCode::NOT_FOUND, 404001, "DeviceNotFound"),
+        HubError::DeviceAlreadyExists(_) => {
+            face_of(StatusCode::CONFLICT, 409001, "DeviceAlreadyExists")
+        }
+        // The device endpoints answer 401 to a disabled device (device-protocols.md 4.1), like to a wrong token.
+        HubError::DeviceDisabled(_) | HubError::Forbidden(_) => {
+            face_of(StatusCode::UNAUTHORIZED, 401002, "IotHubUnauthorizedAccess")
+        }
+        HubError::Unauthorized(_) => {
+            face_of(StatusCode::UNAUTHORIZED, 401003, "IotHubUnauthorized")
+        }
+        HubError::PreconditionFailed { .. } => {
+            face_of(StatusCode::PRECONDITION_FAILED, 412001, "PreconditionFailed")
+        }
+        HubError::MessageTooLarge { .. } => TOO_LARGE,
+        HubError::SessionFenced => face_of(StatusCode::CONFLICT, 409000, "GenericConflict"),
+        HubError::Busy => face_of(StatusCode::TOO_MANY_REQUESTS, 429001, "ThrottlingException"),
+        HubError::NoLeader { .. } | HubError::StorageFull | HubError::ShuttingDown => UNAVAILABLE,
+        // Not 503: SDKs repeat that by themselves, and a repeated create of unknown outcome may meet itself.
+        HubError::OutcomeUnknown => {
+            face_of(StatusCode::INTERNAL_SERVER_ERROR, 500008, "GenericTimeout")
+        }
+        HubError::Internal(_) => face_of(StatusCode::INTERNAL_SERVER_ERROR, 500001, "ServerError"),
+    }
+}
+
+const ARGUMENT_INVALID: Face = face_of(StatusCode::BAD_REQUEST, 400004, "ArgumentInvalid");
+const TOO_LARGE: Face = face_of(StatusCode::PAYLOAD_TOO_LARGE, 413001, "MessageTooLarge");
+const NOT_BUILT: Face = face_of(StatusCode::NOT_IMPLEMENTED, 501000, "GenericNotImplemented");
+
+fn route_face(error: &RouteError) -> Face {
+    match error {
+        RouteError::UnknownPath(_) => face_of(StatusCode::NOT_FOUND, 404000, "GenericNotFound"),
+        RouteError::MethodNotAllowed { .. } => {
+            face_of(StatusCode::METHOD_NOT_ALLOWED, 405000, "GenericMethodNotAllowed")
+        }
+        RouteError::BrokenEncoding(_) => ARGUMENT_INVALID,
+    }
+}
+
+fn body_face(error: &BodyError) -> Face {
+    match error {
+        BodyError::TooLarge { .. } => TOO_LARGE,
+        BodyError::TooSlow => face_of(StatusCode::REQUEST_TIMEOUT, 408000, "GenericTimeout"),
+        BodyError::Broken => face_of(StatusCode::BAD_REQUEST, 400006, "IotHubFormatError"),
+    }
+}
+
+/// Anything that ends a request without its result.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The hub refused or failed.
+    #[error("{0}")]
+    Hub(#[from] HubError),
+    /// No such operation.
+    #[error("{0}")]
+    Route(#[from] RouteError),
+    /// The body did not arrive as it must.
+    #[error("{0}")]
+    Body(#[from] BodyError),
+    /// The body is not the JSON it must be.
+    #[error("{0}")]
+    Json(String),
+    /// The protocol has this call, this version does not.
+    #[error("{0} are not built yet in this version of Ironhub")]
+    NotBuilt(&'static str),
+}
+
+impl HttpError {
+    /// How it looks from outside.
+    pub fn face(&self) -> Face {
+        match self {
+            Self::Hub(error) => face(error),
+            Self::Route(error) => route_face(error),
+            Self::Body(error) => body_face(error),
+            Self::Json(_) => ARGUMENT_INVALID,
+            Self::NotBuilt(_) => NOT_BUILT,
+        }
+    }
+
+    /// The answer to send. `tracking_id` finds the request in the log; `now` is wall time.
+    pub fn reply(&self, tracking_id: u128, now: OffsetDateTime) -> Reply {
+        let face = self.face();
+        let stamp = now
+            .format(format_description!("[month]/[day]/[year] [hour]:[minute]:[second]"))
+            .unwrap_or_default();
+        let body = json!({
+            "Message": format!("ErrorCode:{};{self}", face.name),
+            "ExceptionMessage": format!("Tracking ID:{tracking_id:032x}-G:0-TimeStamp:{stamp}"),
+            "errorCode": face.code,
+        });
+        let mut reply = Reply::new(Full::new(body.to_string().into()));
+        *reply.status_mut() = face.status;
+        let headers = reply.headers_mut();
+        headers.insert(CONTENT_TYPE, JSON);
+        headers.insert(ERROR_CODE, HeaderValue::from_static(face.name));
+        let retry_helps =
+            [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&face.status);
+        if retry_helps {
+            headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        if let Self::Route(RouteError::MethodNotAllowed { allowed, .. }) = self
+            && let Ok(value) = HeaderValue::from_str(&allowed.join(", "))
+        {
+            headers.insert(ALLOW, value);
+        }
+        reply
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_begins_with_the_status_and_the_body_is_what_sdks_parse() {
+        let device = || "d1".to_string();
+        let cases: Vec<(HttpError, u32, &str)> = vec![
+            (HubError::DeviceNotFound(device()).into(), 404001, "DeviceNotFound"),
+            (HubError::DeviceAlreadyExists(device()).into(), 409001, "DeviceAlreadyExists"),
+            (HubError::DeviceDisabled(device()).into(), 401002, "IotHubUnauthorizedAccess"),
+            (
+                HubError::PreconditionFailed { current: device() }.into(),
+                412001,
+                "PreconditionFailed",
+            ),
+            (HubError::Unauthorized(device()).into(), 401003, "IotHubUnauthorized"),
+            (HubError::Forbidden(device()).into(), 401002, "IotHubUnauthorizedAccess"),
+            (HubError::InvalidArgument(device()).into(), 400004, "ArgumentInvalid"),
+            (HubError::MessageTooLarge { size: 2, max: 1 }.into(), 413001, "MessageTooLarge"),
+            (HubError::Busy.into(), 429001, "ThrottlingException"),
+            (HubError::NoLeader { partition: 1 }.into(), 503001, "ServiceUnavailable"),
+            (HubError::StorageFull.into(), 503001, "ServiceUnavailable"),
+            (HubError::OutcomeUnknown.into(), 500008, "GenericTimeout"),
+            (HubError::Internal(device()).into(), 500001, "ServerError"),
+            (BodyError::TooSlow.into(), 408000, "GenericTimeout"),
+            (BodyError::Broken.into(), 400006, "IotHubFormatError"),
+            (HttpError::NotBuilt("twins"), 501000, "GenericNotImplemented"),
+        ];
+        for (error, code, name) in cases {
+            let face = error.face();
+            assert_eq!((face.code, face.name), (code, name), "{error}");
+            assert_eq!(face.code / 1000, u32::from(face.status.as_u16()), "{error}");
+            let reply = error.reply(7, OffsetDateTime::UNIX_EPOCH);
+            assert_eq!(reply.headers()["iothub-errorcode"], name);
+            assert_eq!(reply.status(), face.status);
+        }
+    }
+}

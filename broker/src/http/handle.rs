@@ -1,0 +1,93 @@
+//! One request -> one reply, without sockets: route, authorize, read the body, act.
+//!
+//! The order matters: nothing of a body is read before its sender has proved who it is. Read next: `route.rs`,
+//! `service/devices.rs`, `errors.rs`.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use hyper::body::Body;
+use hyper::header::UPGRADE;
+use hyper::{HeaderMap, Request};
+use ironhub_domain::time::UnixMs;
+use metrics::counter;
+use tracing::debug;
+
+use super::HttpContext;
+use super::errors::{HttpError, Reply};
+use super::route::{Matched, Operation, route};
+use super::service::devices;
+
+/// Requests answered; labels `operation` and `status`.
+pub const REQUESTS: &str = "ironhub.http.requests.total";
+
+/// Answers a request.
+pub async fn handle<B>(request: Request<B>, context: &HttpContext) -> Reply
+where
+    B: Body<Data = Bytes>,
+{
+    let matched = if wants_websocket(request.headers()) {
+        Err(HttpError::NotBuilt("WebSocket connections"))
+    } else {
+        route(request.method(), request.uri().path()).map_err(HttpError::from)
+    };
+    let label = matched.as_ref().map_or("none", |matched| label(matched.operation));
+    let outcome = match matched {
+        Ok(matched) => act(matched, request, context).await,
+        Err(error) => Err(error),
+    };
+    let reply = outcome.unwrap_or_else(|error| refuse(&error));
+    counter!(REQUESTS, "operation" => label, "status" => reply.status().as_u16().to_string())
+        .increment(1);
+    reply
+}
+
+async fn act<B>(
+    matched: Matched,
+    request: Request<B>,
+    context: &HttpContext,
+) -> Result<Reply, HttpError>
+where
+    B: Body<Data = Bytes>,
+{
+    let Matched { operation, ids } = matched;
+    // The routing table gives each operation its ids; the empty id of a missing one breaks the grammar and is refused.
+    let id = ids.first().map_or("", String::as_str);
+    match operation {
+        Operation::ListDevices => devices::list(&request, context).await,
+        Operation::GetDevice => devices::get(id, &request, context).await,
+        Operation::PutDevice => devices::put(id, request, context).await,
+        Operation::DeleteDevice => devices::delete(id, &request, context).await,
+        Operation::NotBuilt(what) => Err(HttpError::NotBuilt(what)),
+    }
+}
+
+/// The face of an error, with an id that leads from the client's report to our log.
+fn refuse(error: &HttpError) -> Reply {
+    let tracking_id: u128 = rand::random();
+    debug!(tracking_id = %format_args!("{tracking_id:032x}"), %error, "http request refused");
+    error.reply(tracking_id, SystemTime::now().into())
+}
+
+/// Whether the client wants to leave HTTP for WebSocket. Other upgrades (`h2c`) may be ignored (RFC 9110 7.8).
+pub fn wants_websocket(headers: &HeaderMap) -> bool {
+    headers.get_all(UPGRADE).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+    })
+}
+
+/// The wall clock, as the rules want it.
+pub(super) fn wall_clock() -> UnixMs {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn label(operation: Operation) -> &'static str {
+    match operation {
+        Operation::ListDevices => "list_devices",
+        Operation::GetDevice => "get_device",
+        Operation::PutDevice => "put_device",
+        Operation::DeleteDevice => "delete_device",
+        Operation::NotBuilt(_) => "not_built",
+    }
+}

@@ -1,0 +1,98 @@
+//! One accepted connection, HTTP/1.1 or HTTP/2, from its first byte to its end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tracing::debug;
+
+use super::HttpContext;
+use super::errors::Reply;
+use super::first_bytes::FirstBytes;
+use super::handle::{handle, wants_websocket};
+
+/// A request head that is not complete after this costs the sender its connection; so does silence between requests.
+pub const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+/// Read buffer of a connection, and with it the longest HTTP/1.1 request head. Twice the 4 KiB of a longest token leaves
+/// room for path and headers; it is also the least that hyper takes.
+pub const HEAD_BYTES_MAX: usize = 8192;
+/// Longest HTTP/2 header list.
+const H2_HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
+/// Requests in progress on one HTTP/2 connection.
+const H2_STREAMS_MAX: u32 = 32;
+/// What an HTTP/2 client may send ahead, per stream and per connection: one largest JSON body.
+const H2_WINDOW_BYTES: u32 = super::body::JSON_BODY_BYTES_MAX as u32;
+/// A peer that does not answer an HTTP/2 ping for this long is gone.
+const H2_PING: Duration = Duration::from_secs(30);
+
+/// Serves one connection until either side ends it. `stream` is already decrypted. Never returns an error: a client's
+/// faults are answered or end its connection, and nobody else notices.
+pub async fn serve<S>(stream: S, peer: SocketAddr, context: Arc<HttpContext>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut draining = context.draining.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let context = Arc::clone(&context);
+        async move { Ok::<_, Infallible>(respond(request, &context).await) }
+    });
+    let builder = builder();
+    let io = TokioIo::new(FirstBytes::within(stream, HEAD_TIME_MAX));
+    let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(io, service));
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = drained(&mut draining) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        debug!(%peer, %error, "http connection ended");
+    }
+}
+
+/// Resolves when the node drains; never if nobody is left to say so.
+pub(super) async fn drained(draining: &mut watch::Receiver<bool>) {
+    if draining.wait_for(|draining| *draining).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn respond(request: Request<Incoming>, context: &HttpContext) -> Reply {
+    match &context.upgrade {
+        Some(handler) if wants_websocket(request.headers()) => handler.upgrade(request),
+        Some(_) | None => handle(request, context).await,
+    }
+}
+
+/// Both HTTP versions with bounded memory and time.
+pub(super) fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        // A client that has said all it has to say still gets its answer.
+        .half_close(true)
+        .keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(H2_PING)
+        .keep_alive_timeout(H2_PING)
+        .max_concurrent_streams(H2_STREAMS_MAX)
+        .max_header_list_size(H2_HEADER_LIST_BYTES_MAX)
+        .initial_stream_window_size(H2_WINDOW_BYTES)
+        .initial_connection_window_size(H2_WINDOW_BYTES)
+        .max_send_buf_size(H2_WINDOW_BYTES as usize);
+    builder
+}

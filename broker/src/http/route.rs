@@ -1,0 +1,264 @@
+//! Path and method -> operation. Pure; the table below is the whole surface of port 443 (service-protocols.md 2.3,
+//! device-protocols.md 4).
+//!
+//! Fixed segments compare without letter case, ids with it; one trailing slash more or less changes nothing; ids are
+//! percent-decoded exactly once (service-protocols.md 0 and 2.1). The query never takes part in routing, so any
+//! `api-version`, or none, is accepted. Read next: `handle.rs`, `service/devices.rs`.
+
+use hyper::Method;
+
+use Operation::{DeleteDevice, GetDevice, ListDevices, NotBuilt, PutDevice};
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `GET /devices?top=N`.
+    ListDevices,
+    /// `GET /devices/{id}`.
+    GetDevice,
+    /// `PUT /devices/{id}`: create, or update with `If-Match`.
+    PutDevice,
+    /// `DELETE /devices/{id}`.
+    DeleteDevice,
+    /// A call of the protocol that this version does not carry out; the text names it.
+    NotBuilt(&'static str),
+}
+
+/// A request that found its operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matched {
+    /// What it asks for.
+    pub operation: Operation,
+    /// The ids in its path, decoded, in path order.
+    pub ids: Vec<String>,
+}
+
+/// Why a request found none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// No operation has such a path.
+    #[error("there is nothing at {0:?}")]
+    UnknownPath(String),
+    /// The path exists, the method does not.
+    #[error("{method} is not allowed here, only {}", .allowed.join(", "))]
+    MethodNotAllowed {
+        /// What was asked.
+        method: String,
+        /// What the path takes, for the `Allow` header.
+        allowed: Vec<&'static str>,
+    },
+    /// An id is not valid percent-encoding of UTF-8.
+    #[error("the path has a broken percent-encoding: {0:?}")]
+    BrokenEncoding(String),
+}
+
+/// Longest echo of a caller's path in an error text, in characters.
+const ECHO_CHARS_MAX: usize = 200;
+
+/// Every path of the protocol: `{}` stands for an id, `*` at the end for any rest. Earlier rows win, so fixed names
+/// stand before ids.
+const TABLE: &[(&str, &str, Operation)] = &[
+    ("GET", "devices", ListDevices),
+    ("POST", "devices", NotBuilt("bulk registry operations")),
+    ("POST", "devices/query", NotBuilt("queries")),
+    ("POST", "devices/keys/regenerate", NotBuilt("key renewal")),
+    ("GET", "devices/{}", GetDevice),
+    ("PUT", "devices/{}", PutDevice),
+    ("DELETE", "devices/{}", DeleteDevice),
+    ("GET", "devices/{}/modules", NotBuilt("modules")),
+    ("GET", "devices/{}/modules/{}", NotBuilt("modules")),
+    ("PUT", "devices/{}/modules/{}", NotBuilt("modules")),
+    ("DELETE", "devices/{}/modules/{}", NotBuilt("modules")),
+    ("DELETE", "devices/{}/commands", NotBuilt("purging a device's message queue")),
+    ("POST", "devices/{}/applyConfigurationContent", NotBuilt("configurations")),
+    ("POST", "devices/{}/messages/events", NotBuilt("device telemetry over HTTPS")),
+    ("POST", "devices/{}/modules/{}/messages/events", NotBuilt("module telemetry over HTTPS")),
+    ("GET", "devices/{}/messages/deviceBound", NotBuilt("cloud-to-device messages over HTTPS")),
+    ("POST", "devices/{}/messages/deviceBound", NotBuilt("cloud-to-device messages over HTTPS")),
+    ("DELETE", "devices/{}/messages/deviceBound", NotBuilt("cloud-to-device messages over HTTPS")),
+    (
+        "DELETE",
+        "devices/{}/messages/deviceBound/{}",
+        NotBuilt("cloud-to-device messages over HTTPS"),
+    ),
+    (
+        "POST",
+        "devices/{}/messages/deviceBound/{}/abandon",
+        NotBuilt("cloud-to-device messages over HTTPS"),
+    ),
+    ("POST", "devices/{}/files", NotBuilt("file upload")),
+    ("POST", "devices/{}/files/notifications", NotBuilt("file upload")),
+    ("POST", "devices/{}/files/notifications/{}", NotBuilt("file upload")),
+    ("GET", "twins/{}", NotBuilt("twins")),
+    ("PATCH", "twins/{}", NotBuilt("twins")),
+    ("PUT", "twins/{}", NotBuilt("twins")),
+    ("GET", "twins/{}/modules/{}", NotBuilt("twins")),
+    ("PATCH", "twins/{}/modules/{}", NotBuilt("twins")),
+    ("PUT", "twins/{}/modules/{}", NotBuilt("twins")),
+    ("POST", "twins/{}/methods", NotBuilt("direct methods")),
+    ("POST", "twins/{}/modules/{}/methods", NotBuilt("direct methods")),
+    ("GET", "statistics/devices", NotBuilt("statistics")),
+    ("GET", "statistics/service", NotBuilt("statistics")),
+    ("GET", "jobs/v2/query", NotBuilt("jobs")),
+    ("PUT", "jobs/v2/{}", NotBuilt("jobs")),
+    ("GET", "jobs/v2/{}", NotBuilt("jobs")),
+    ("POST", "jobs/v2/{}/cancel", NotBuilt("jobs")),
+    ("POST", "jobs/create", NotBuilt("jobs")),
+    ("GET", "jobs", NotBuilt("jobs")),
+    ("GET", "jobs/{}", NotBuilt("jobs")),
+    ("DELETE", "jobs/{}", NotBuilt("jobs")),
+    ("GET", "configurations", NotBuilt("configurations")),
+    ("POST", "configurations/testQueries", NotBuilt("configurations")),
+    ("GET", "configurations/{}", NotBuilt("configurations")),
+    ("PUT", "configurations/{}", NotBuilt("configurations")),
+    ("DELETE", "configurations/{}", NotBuilt("configurations")),
+    ("GET", "digitaltwins/{}", NotBuilt("digital twins")),
+    ("PATCH", "digitaltwins/{}", NotBuilt("digital twins")),
+    ("POST", "digitaltwins/{}/commands/{}", NotBuilt("digital twins")),
+    ("POST", "digitaltwins/{}/components/{}/commands/{}", NotBuilt("digital twins")),
+    ("GET", "messages/serviceBound/feedback", NotBuilt("feedback over HTTPS")),
+    ("DELETE", "messages/serviceBound/feedback/{}", NotBuilt("feedback over HTTPS")),
+    ("POST", "messages/serviceBound/feedback/{}/abandon", NotBuilt("feedback over HTTPS")),
+    ("GET", "$iothub/websocket", NotBuilt("WebSocket")),
+    ("GET", "$servicebus/websocket", NotBuilt("WebSocket")),
+];
+
+/// Finds the operation of a request. `path` is the request target's path as it was sent, still encoded.
+pub fn route(method: &Method, path: &str) -> Result<Matched, RouteError> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let mut allowed = Vec::new();
+    for (row_method, pattern, operation) in TABLE {
+        let Some(raw_ids) = matches(pattern, path) else { continue };
+        if *row_method == method.as_str() {
+            let ids = raw_ids.into_iter().map(percent_decode).collect::<Result<_, _>>()?;
+            return Ok(Matched { operation: *operation, ids });
+        }
+        if !allowed.contains(row_method) {
+            allowed.push(row_method);
+        }
+    }
+    if allowed.is_empty() {
+        return Err(RouteError::UnknownPath(echo(path)));
+    }
+    Err(RouteError::MethodNotAllowed { method: echo(method.as_str()), allowed })
+}
+
+/// The ids of a path that has the pattern's form, still encoded. An empty segment is no id.
+fn matches<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
+    let mut ids = Vec::new();
+    let mut segments = path.split('/');
+    for expected in pattern.split('/') {
+        let segment = segments.next()?;
+        if expected == "{}" {
+            if segment.is_empty() {
+                return None;
+            }
+            ids.push(segment);
+        } else if !expected.eq_ignore_ascii_case(segment) {
+            return None;
+        }
+    }
+    segments.next().is_none().then_some(ids)
+}
+
+/// Decodes `%XX` once; everything else, `+` included, stands for itself.
+fn percent_decode(text: &str) -> Result<String, RouteError> {
+    let broken = || RouteError::BrokenEncoding(echo(text));
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16));
+        match (digit(), digit()) {
+            (Some(high), Some(low)) => decoded.push((high * 16 + low) as u8),
+            (Some(_) | None, Some(_) | None) => return Err(broken()),
+        }
+    }
+    String::from_utf8(decoded).map_err(|_| broken())
+}
+
+fn echo(text: &str) -> String {
+    text.chars().take(ECHO_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(request: &str, expected: &str) {
+        let (method, path) = request.split_once(' ').unwrap();
+        let found = match route(&method.parse().unwrap(), path) {
+            Ok(matched) => format!("{:?} {:?}", matched.operation, matched.ids),
+            Err(error) => format!("error: {error}"),
+        };
+        assert_eq!(found, expected, "{request}");
+    }
+
+    #[test]
+    fn letter_case_and_a_trailing_slash_do_not_matter_but_the_case_of_ids_does() {
+        check("GET /devices", "ListDevices []");
+        check("GET /devices/", "ListDevices []");
+        check("GET /DEVICES/Dev-1", r#"GetDevice ["Dev-1"]"#);
+        check("PUT /Devices/dev1/", r#"PutDevice ["dev1"]"#);
+        check("DELETE /devices/dev1", r#"DeleteDevice ["dev1"]"#);
+    }
+
+    #[test]
+    fn ids_are_decoded_once() {
+        check("GET /devices/a%2Fb", r#"GetDevice ["a/b"]"#);
+        check("GET /devices/a%252Fb", r#"GetDevice ["a%2Fb"]"#);
+        check("GET /devices/a+b%2b", r#"GetDevice ["a+b+"]"#);
+        check("GET /devices/%F0%9F%90%9D", r#"GetDevice ["🐝"]"#);
+    }
+
+    #[test]
+    fn every_character_of_the_id_grammar_survives_encoding() {
+        let id = "azAZ09-:.+%_#*?!(),=@$'";
+        let encoded: String = id.bytes().map(|b| format!("%{b:02x}")).collect();
+        check(&format!("GET /devices/{encoded}"), &format!("GetDevice [{id:?}]"));
+    }
+
+    #[test]
+    fn broken_percent_encoding_is_its_own_error() {
+        for bad in ["%", "%4", "%zz", "a%4", "%c3%28", "%ff"] {
+            let text = format!("error: the path has a broken percent-encoding: {bad:?}");
+            check(&format!("GET /devices/{bad}"), &text);
+        }
+    }
+
+    #[test]
+    fn fixed_names_win_over_ids_only_for_their_own_method() {
+        check("POST /devices/query", r#"NotBuilt("queries") []"#);
+        check("GET /devices/query", r#"GetDevice ["query"]"#);
+        check("GET /jobs/v2", r#"NotBuilt("jobs") ["v2"]"#);
+    }
+
+    #[test]
+    fn a_known_path_with_a_wrong_method_names_the_right_ones() {
+        check("PATCH /devices/d1", "error: PATCH is not allowed here, only GET, PUT, DELETE");
+        check("DELETE /devices", "error: DELETE is not allowed here, only GET, POST");
+        check("GET /devices/d1/files", "error: GET is not allowed here, only POST");
+    }
+
+    #[test]
+    fn what_is_nowhere_is_unknown() {
+        for path in ["/", "/device", "/devices//", "/devices/d1/x", "//devices", "/twins"] {
+            let shown = path.trim_start_matches('/').trim_end_matches('/');
+            let Err(RouteError::UnknownPath(echoed)) = route(&Method::GET, path) else {
+                panic!("{path} was found")
+            };
+            assert!(echoed.contains(shown), "{path}");
+        }
+    }
+
+    #[test]
+    fn long_paths_are_not_echoed_whole() {
+        let path = format!("/{}", "x".repeat(5000));
+        let Err(error) = route(&Method::GET, &path) else { panic!("found") };
+        assert!(error.to_string().len() < 300);
+    }
+}

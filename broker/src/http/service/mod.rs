@@ -1,0 +1,4 @@
+//! What back ends ask for: the identity registry.
+
+pub mod device_json;
+pub mod devices;
