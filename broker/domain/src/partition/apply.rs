@@ -14,9 +14,6 @@ use crate::registry::{self, IfMatch, PutDevice};
 /// read; a command that breaks a rule is an outcome.
 pub fn apply<R: Records + ?Sized>(command: Command, records: &mut R) -> Result<Outcome, R::Error> {
     match command {
-        Command::AppendEvents(append) => {
-            Ok(records.event_log().append(append).map_or_else(Outcome::Refused, Outcome::Events))
-        }
         Command::PutDevice(put) => put_device(&put, records),
         Command::DeleteDevice { id, precondition } => delete_device(&id, &precondition, records),
         Command::TrimEvents(mark) => Ok(trim_events(mark, records)),
@@ -54,8 +51,9 @@ fn delete_device<R: Records + ?Sized>(
 }
 
 fn trim_events<R: Records + ?Sized>(mark: TrimMark, records: &mut R) -> Outcome {
+    let from = records.event_log().first_sequence;
     if records.event_log().trim(mark) {
-        records.drop_events_below(mark.sequence);
+        records.drop_events(from, mark.sequence);
     }
     Outcome::Done
 }
@@ -143,7 +141,7 @@ mod tests {
         fn event_log(&mut self) -> &mut EventLog {
             &mut self.log
         }
-        fn drop_events_below(&mut self, _: u64) {}
+        fn drop_events(&mut self, _: u64, _: u64) {}
         fn device(&self, _: &DeviceId) -> Result<Option<DeviceIdentity>, Infallible> {
             Ok(None)
         }

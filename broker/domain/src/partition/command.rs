@@ -4,15 +4,14 @@ use crate::HubError;
 use crate::auth::PolicySet;
 use crate::device::DeviceIdentity;
 use crate::ids::DeviceId;
-use crate::partition::event_log::{Append, Appended, TrimMark};
+use crate::partition::event_log::{Appended, TrimMark};
 use crate::partition::hub::{ConsumerGroup, HubInfo};
 use crate::registry::{IfMatch, PutDevice};
 
-/// One replicated change. Everything random and every time is in it: applying reads nothing else.
+/// One replicated change of records. A batch of events is none: the shell numbers it with
+/// [`EventLog::append`](crate::partition::EventLog::append) and never builds a command of it. Everything random and every time is in it: applying reads nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Append a batch of events; the bytes themselves are the shell's.
-    AppendEvents(Append),
     /// Create or change a device identity.
     PutDevice(Box<PutDevice>),
     /// Delete a device and everything of it.

@@ -13,8 +13,8 @@ pub trait Records {
 
     /// The event log's counters. The shell stores them when they have changed.
     fn event_log(&mut self) -> &mut EventLog;
-    /// Every event below this sequence number may go.
-    fn drop_events_below(&mut self, sequence: u64);
+    /// The events with sequence numbers in `from..to` go.
+    fn drop_events(&mut self, from: u64, to: u64);
 
     /// An identity.
     fn device(&self, id: &DeviceId) -> Result<Option<DeviceIdentity>, Self::Error>;
