@@ -13,6 +13,16 @@ const RUNS: u64 = 200_000;
 const INPUT_BYTES_MAX: usize = 2048;
 
 #[test]
+fn amqp_connection() {
+    check("amqp_connection", targets::amqp_connection::run);
+}
+
+#[test]
+fn amqp_value() {
+    check("amqp_value", targets::amqp_value::run);
+}
+
+#[test]
 fn mqtt_packet() {
     check("mqtt_packet", targets::mqtt_packet::run);
 }

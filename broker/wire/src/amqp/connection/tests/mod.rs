@@ -1,0 +1,4 @@
+mod faults;
+mod opening;
+mod peer;
+mod transfers;
