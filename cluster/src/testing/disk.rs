@@ -32,6 +32,8 @@ struct Directory {
     /// Grows with each crash; handles of an older life are dead.
     life: u64,
     rng: StdRng,
+    /// Syncs that still work before those that fail.
+    working_syncs: u64,
     failing_syncs: u64,
     failing_writes: u64,
     syncs: u64,
@@ -55,6 +57,7 @@ impl SimDisk {
             capacity: u64::MAX,
             life: 0,
             rng: StdRng::seed_from_u64(seed),
+            working_syncs: 0,
             failing_syncs: 0,
             failing_writes: 0,
             syncs: 0,
@@ -110,7 +113,14 @@ impl SimDisk {
 
     /// Lets the next `count` file or directory syncs fail with `EIO`; what they should have kept stays unsynced.
     pub fn fail_syncs(&self, count: u64) {
-        self.0.lock().failing_syncs = count;
+        self.fail_syncs_after(0, count);
+    }
+
+    /// Lets `count` syncs fail after `working` more that work.
+    pub fn fail_syncs_after(&self, working: u64, count: u64) {
+        let mut directory = self.0.lock();
+        directory.working_syncs = working;
+        directory.failing_syncs = count;
     }
 
     /// Lets the next `count` writes fail with `EIO` after a random part of their bytes.
@@ -165,7 +175,9 @@ impl Directory {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        if self.failing_syncs > 0 {
+        if self.failing_syncs > 0 && self.working_syncs > 0 {
+            self.working_syncs -= 1;
+        } else if self.failing_syncs > 0 {
             self.failing_syncs -= 1;
             return Err(io::Error::from_raw_os_error(libc::EIO));
         }

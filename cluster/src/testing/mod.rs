@@ -4,6 +4,7 @@ pub mod batteries;
 pub mod digest;
 pub mod disk;
 pub mod event_log;
+pub mod log_model;
 pub mod memory_store;
 
 pub use self::digest::digest;
