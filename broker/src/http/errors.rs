@@ -53,7 +53,7 @@ pub fn face(error: &HubError) -> Face {
         HubError::DeviceAlreadyExists(_) => {
             face_of(StatusCode::CONFLICT, 409001, "DeviceAlreadyExists")
         }
-        // The device endpoints answer 401 to a disabled device (device-protocols.md 4.1), like to a wrong token.
+        // To its own endpoints a disabled device is as good as one with a wrong token.
         HubError::DeviceDisabled(_) | HubError::Forbidden(_) => {
             face_of(StatusCode::UNAUTHORIZED, 401002, "IotHubUnauthorizedAccess")
         }
@@ -113,7 +113,7 @@ pub enum HttpError {
     #[error("{0}")]
     Json(String),
     /// The protocol has this call, this version does not.
-    #[error("{0} are not built yet in this version of Ironhub")]
+    #[error("not built yet in this version of Ironhub: {0}")]
     NotBuilt(&'static str),
 }
 

@@ -9,17 +9,15 @@ use bytes::Bytes;
 use hyper::body::Body;
 use hyper::header::UPGRADE;
 use hyper::{HeaderMap, Request};
+use ironhub_domain::HubError;
 use ironhub_domain::time::UnixMs;
-use metrics::counter;
-use tracing::debug;
+use tracing::{debug, error};
 
 use super::HttpContext;
 use super::errors::{HttpError, Reply};
 use super::route::{Matched, Operation, route};
 use super::service::devices;
-
-/// Requests answered; labels `operation` and `status`.
-pub const REQUESTS: &str = "ironhub.http.requests.total";
+use crate::metrics::http::answered;
 
 /// Answers a request.
 pub async fn handle<B>(request: Request<B>, context: &HttpContext) -> Reply
@@ -37,8 +35,7 @@ where
         Err(error) => Err(error),
     };
     let reply = outcome.unwrap_or_else(|error| refuse(&error));
-    counter!(REQUESTS, "operation" => label, "status" => reply.status().as_u16().to_string())
-        .increment(1);
+    answered(label, reply.status().as_u16());
     reply
 }
 
@@ -65,7 +62,12 @@ where
 /// The face of an error, with an id that leads from the client's report to our log.
 fn refuse(error: &HttpError) -> Reply {
     let tracking_id: u128 = rand::random();
-    debug!(tracking_id = %format_args!("{tracking_id:032x}"), %error, "http request refused");
+    let shown = format_args!("{tracking_id:032x}");
+    if let HttpError::Hub(HubError::Internal(_)) = error {
+        error!(tracking_id = %shown, %error, "http request failed");
+    } else {
+        debug!(tracking_id = %shown, %error, "http request refused");
+    }
     error.reply(tracking_id, SystemTime::now().into())
 }
 

@@ -20,8 +20,8 @@ use tokio::sync::watch;
 use tracing::debug;
 
 use super::errors::{JSON, Reply};
-use super::first_bytes::FirstBytes;
 use super::listener::{HEAD_TIME_MAX, builder, drained};
+use super::patience::Patience;
 
 /// Version 0.0.4 of the text format, which every scraper reads.
 const PROMETHEUS_TEXT: HeaderValue =
@@ -55,7 +55,7 @@ where
         async move { Ok::<_, Infallible>(reply) }
     });
     let builder = builder();
-    let io = TokioIo::new(FirstBytes::within(stream, HEAD_TIME_MAX));
+    let io = TokioIo::new(Patience::new(stream, HEAD_TIME_MAX));
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,

@@ -16,8 +16,8 @@ use tracing::debug;
 
 use super::HttpContext;
 use super::errors::Reply;
-use super::first_bytes::FirstBytes;
 use super::handle::{handle, wants_websocket};
+use super::patience::Patience;
 
 /// A request head that is not complete after this costs the sender its connection; so does silence between requests.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
@@ -45,7 +45,7 @@ where
         async move { Ok::<_, Infallible>(respond(request, &context).await) }
     });
     let builder = builder();
-    let io = TokioIo::new(FirstBytes::within(stream, HEAD_TIME_MAX));
+    let io = TokioIo::new(Patience::new(stream, HEAD_TIME_MAX));
     let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(io, service));
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,

@@ -7,10 +7,10 @@
 pub mod authorize;
 pub mod body;
 pub mod errors;
-pub mod first_bytes;
 mod handle;
 pub mod health;
 mod listener;
+pub mod patience;
 mod registry;
 pub mod route;
 pub mod service;
@@ -24,7 +24,7 @@ use hyper::body::Incoming;
 use tokio::sync::watch;
 
 pub use errors::Reply;
-pub use handle::{REQUESTS, handle};
+pub use handle::handle;
 pub use health::{AdminContext, serve_admin};
 pub use listener::serve;
 pub use registry::Registry;

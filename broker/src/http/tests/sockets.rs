@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
 use crate::http::listener::{HEAD_BYTES_MAX, HEAD_TIME_MAX};
+use crate::http::patience::SEND_STALL_MAX;
 use crate::http::{Reply, serve};
 
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
@@ -136,6 +137,17 @@ async fn draining_lets_idle_connections_go() {
     rest(&mut client).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_reads_its_answer_is_let_go() {
+    let hub = context(None);
+    let (mut client, server) = duplex(512);
+    let served = tokio::spawn(serve(server, PEER, Arc::new(hub)));
+    let ask = put("Content-Length: 2", "{}");
+    let asking = async { while client.write_all(ask.as_bytes()).await.is_ok() {} };
+    let ended = async { tokio::join!(asking, served).1 };
+    tokio::time::timeout(SEND_STALL_MAX * 3, ended).await.expect("let go").unwrap();
+}
+
 struct Teapot;
 
 impl UpgradeHandler for Teapot {
@@ -154,4 +166,28 @@ async fn a_websocket_upgrade_goes_to_its_handler_if_there_is_one() {
     client.write_all(request.as_bytes()).await.unwrap();
     client.shutdown().await.unwrap();
     assert!(rest(&mut client).await.starts_with("HTTP/1.1 418"));
+}
+
+#[tokio::test]
+async fn http_2_carries_the_same_calls_at_once() {
+    let client = hyper_util::rt::TokioIo::new(connect(context(None)));
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(executor, client).await.unwrap();
+    tokio::spawn(connection);
+    let put = |n: usize, body: String| {
+        let mut sender = sender.clone();
+        let request = Request::builder()
+            .method("PUT")
+            .uri(format!("https://{HOST}/devices/d{n}"))
+            .header("authorization", token("iothubowner"))
+            .body(Full::new(bytes::Bytes::from(body)))
+            .unwrap();
+        async move { sender.send_request(request).await.unwrap().status().as_u16() }
+    };
+    let created = futures_util::future::join_all((0..100).map(|n| put(n, "{}".into()))).await;
+    assert_eq!(created, [200; 100]);
+    assert_eq!(put(200, "x".repeat(70_000)).await, 413);
+    assert_eq!(put(201, "{".into()).await, 400);
+    assert_eq!(put(202, "{}".into()).await, 200);
 }
