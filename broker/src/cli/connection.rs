@@ -98,14 +98,17 @@ impl HubConnection {
         event_hub: Option<String>,
         default_dir: &Path,
     ) -> Result<Self, ConnectionError> {
-        let dir = args.data_dir.as_deref().unwrap_or(default_dir);
+        // A variable that is set to nothing says nothing.
+        let named = args.data_dir.as_deref().filter(|dir| !dir.as_os_str().is_empty());
+        let dir = named.unwrap_or(default_dir);
+        let given = args.connection_string.as_deref().filter(|text| !text.trim().is_empty());
         // An explicit connection string must not fail because of a directory that nobody named.
         let files = match HubFiles::read(dir) {
-            Err(_) if args.connection_string.is_some() && args.data_dir.is_none() => None,
+            Err(_) if given.is_some() && named.is_none() => None,
             outcome => outcome?,
         };
         let not_found = || ConnectionError::NotFound { looked_at: dir.join("hub.env") };
-        let Some(given) = &args.connection_string else {
+        let Some(given) = given else {
             let files = files.ok_or_else(not_found)?;
             let text = files.service.clone().ok_or_else(not_found)?;
             let service = ServiceConnectionString::parse(&text)?;

@@ -56,15 +56,18 @@ The whole identity as JSON:
   ironhub device create dev1 --json";
 
 const SHOW_EXAMPLES: &str = "\
+All that the hub knows, or one field of it:
   ironhub device show dev1
   ironhub device show dev1 --json | jq -r .authentication.symmetricKey.primaryKey";
 
 const LIST_EXAMPLES: &str = "\
+In columns, as JSON, or for a script (a pipe gets tabs and no heading):
   ironhub device list
   ironhub device list --top 10 --json
-  ironhub device list | cut -f1        # ids only; a pipe gets tabs and no heading";
+  ironhub device list | cut -f1";
 
 const DELETE_EXAMPLES: &str = "\
+Its connection is closed at once:
   ironhub device delete dev1
 
 Deleting a device that does not exist is no error, so scripts can repeat it.";
