@@ -3,9 +3,12 @@
 //! A crash may lose the newest writes, but what remains is always a prefix of the batches, each whole. The engine
 //! replays the Raft log from the applied index that it finds here.
 
+pub mod rocks;
+
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+pub use self::rocks::{RocksOptions, RocksStore};
 use crate::machine::GroupId;
 
 /// Why the state could not be read or written.
@@ -53,10 +56,22 @@ pub trait StateStore: Send + Sync + 'static {
     fn get(&self, area: Area, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
 
     /// Visits `from..to` in key order until the visitor breaks.
-    fn scan(&self, area: Area, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StorageError>;
+    fn scan(
+        &self,
+        area: Area,
+        from: &[u8],
+        to: &[u8],
+        visit: Visit<'_>,
+    ) -> Result<(), StorageError>;
 
     /// Visits `from..to` from the last key down.
-    fn scan_back(&self, area: Area, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StorageError>;
+    fn scan_back(
+        &self,
+        area: Area,
+        from: &[u8],
+        to: &[u8],
+        visit: Visit<'_>,
+    ) -> Result<(), StorageError>;
 
     /// Applies a batch, all or nothing. Not durable until `flush`.
     fn write(&self, changes: &[Change]) -> Result<(), StorageError>;
