@@ -1,0 +1,233 @@
+//! From the first byte to a session: CONNECT, who it is, whether it may (device-protocols.md 2.1 to 2.3).
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ironhub_domain::HubError;
+use ironhub_domain::ids::{DeviceId, ModuleId};
+use ironhub_domain::time::UnixMs;
+use ironhub_wire::mqtt::decode::decode;
+use ironhub_wire::mqtt::encode::{self, ConnackCode};
+use ironhub_wire::mqtt::framer::{CONNECT_BYTES_MAX, Frame, PACKET_BYTES_MAX, Step, next_frame};
+use ironhub_wire::mqtt::packet::{Connect, OtherVersion, Packet};
+use ironhub_wire::mqtt::username;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, timeout};
+
+use super::MqttContext;
+use super::d2c::{self, Identity};
+use super::deadlines::Deadlines;
+use super::errors::{Cause, connack_code};
+use super::inbox::Inbox;
+use super::metrics;
+use super::outbox::Outbox;
+use super::session::Session;
+use super::signal::Signal;
+use crate::router::DeviceSession;
+use crate::router::request::ConnectRequest;
+
+/// A refusal that the client does not take within this time is not delivered.
+const REFUSAL_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Why a connection was not let in.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    /// The client is told.
+    #[error("CONNECT refused with code {}: {why}", metrics::code_label(*.code))]
+    Code { code: ConnackCode, why: String },
+    /// The client is told in the form of MQTT 5.
+    #[error("MQTT 5 is not offered")]
+    Version5,
+    /// There is nothing to tell: what came is not a CONNECT of MQTT.
+    #[error("{0}")]
+    NotMqtt(String),
+    #[error("no complete CONNECT in time")]
+    Slow,
+    #[error("the client closed the connection before its CONNECT")]
+    EndOfStream,
+    #[error("the node is stopping")]
+    Draining,
+    #[error("the connection failed: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl Refusal {
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::Code { code, .. } => metrics::code_label(*code),
+            Self::Version5 => "version5",
+            Self::NotMqtt(_) => "malformed",
+            Self::Slow => "slow",
+            Self::EndOfStream => "end_of_stream",
+            Self::Draining => "draining",
+            Self::Io(_) => "io",
+        }
+    }
+
+    fn not_authorized(why: impl ToString) -> Self {
+        Self::Code { code: ConnackCode::NotAuthorized, why: why.to_string() }
+    }
+
+    fn hub(error: &HubError) -> Self {
+        Self::Code { code: connack_code(error), why: error.to_string() }
+    }
+}
+
+/// Lets a connection in, or refuses it and says so to the client.
+pub(super) async fn open<S>(
+    mut stream: S,
+    context: Arc<MqttContext>,
+) -> Result<Box<Session<S>>, Refusal>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut inbox = Inbox::default();
+    match greet(&mut stream, &mut inbox, &context).await {
+        Ok(entered) => {
+            let mut outbox = Outbox::default();
+            // Sessions are not stored, so none is ever present.
+            encode::connack(outbox.end(), ConnackCode::Accepted, false);
+            Ok(Box::new(Session::new(stream, inbox, outbox, entered)))
+        }
+        Err(refusal) => {
+            tell(stream, &refusal).await;
+            Err(refusal)
+        }
+    }
+}
+
+/// What a session begins with.
+pub(super) struct Entered {
+    pub(super) identity: Identity,
+    pub(super) will: Option<Box<ironhub_domain::event::D2cMessage>>,
+    pub(super) device: DeviceSession,
+    pub(super) signal: Arc<Signal>,
+    pub(super) deadlines: Deadlines,
+}
+
+async fn greet<S>(
+    stream: &mut S,
+    inbox: &mut Inbox,
+    context: &MqttContext,
+) -> Result<Entered, Refusal>
+where
+    S: AsyncRead + Unpin,
+{
+    let mut draining = context.draining.clone();
+    // Only waiting for the client is bounded: once the owner was asked, its answer must not be lost.
+    let frame = tokio::select! {
+        biased;
+        frame = timeout(context.handshake_timeout, first_frame(stream, inbox)) => frame.map_err(|_| Refusal::Slow)??,
+        Ok(_) = draining.wait_for(|draining| *draining) => return Err(Refusal::Draining),
+    };
+    match decode(&frame) {
+        Ok(Packet::Connect(connect)) => enter(&connect, context).await,
+        Ok(Packet::OtherVersion(OtherVersion::Five)) => Err(Refusal::Version5),
+        Ok(Packet::OtherVersion(OtherVersion::Level(level))) => Err(Refusal::Code {
+            code: ConnackCode::UnacceptableProtocol,
+            why: format!("protocol level {level}"),
+        }),
+        Ok(_) => Err(Refusal::NotMqtt("the first packet is not a CONNECT".into())),
+        Err(error) => Err(Refusal::NotMqtt(error.to_string())),
+    }
+}
+
+async fn first_frame<S>(stream: &mut S, inbox: &mut Inbox) -> Result<Frame, Refusal>
+where
+    S: AsyncRead + Unpin,
+{
+    loop {
+        let mut input = poll_fn(|cx| inbox.poll_read(stream, cx)).await?;
+        if input.is_empty() {
+            return Err(Refusal::EndOfStream);
+        }
+        match next_frame(&mut input, CONNECT_BYTES_MAX) {
+            Ok(Step::Item(frame)) => {
+                // A client may send on without waiting for the CONNACK.
+                inbox.keep(&input, PACKET_BYTES_MAX);
+                return Ok(frame);
+            }
+            Ok(Step::NeedMore) => inbox.keep(&input, CONNECT_BYTES_MAX),
+            Err(error) => return Err(Refusal::NotMqtt(error.to_string())),
+        }
+    }
+}
+
+async fn enter(connect: &Connect<'_>, context: &MqttContext) -> Result<Entered, Refusal> {
+    let name = connect.username.ok_or_else(|| Refusal::not_authorized("no user name"))?;
+    let name = username::parse(name, connect.client_id).map_err(Refusal::not_authorized)?;
+    check_host(name.host, context.router.hub_host())?;
+    let identity = Identity {
+        device: DeviceId::new(name.device).map_err(Refusal::not_authorized)?,
+        module: name.module.map(ModuleId::new).transpose().map_err(Refusal::not_authorized)?,
+    };
+    let token = connect.password.map(std::str::from_utf8).transpose();
+    let token = token.map_err(|_| Refusal::not_authorized("the password is not text"))?;
+    let will = connect.will.as_ref().map(|will| d2c::will(will, &identity)).transpose();
+    let will = will
+        .map_err(|cause: Cause| Refusal::not_authorized(format!("will: {cause}")))?
+        .map(Box::new);
+    let signal = Arc::new(Signal::default());
+    let request = ConnectRequest {
+        device: identity.device.clone(),
+        module: identity.module.clone(),
+        token: token.map(str::to_owned),
+        model_id: name.model_id.map(|model_id| model_id.into_owned()),
+        protocol: "mqtt",
+        sink: signal.clone(),
+    };
+    let device = context.router.connect(request).await.map_err(|error| Refusal::hub(&error))?;
+    tracing::debug!(
+        device = %identity.device,
+        module = identity.module(),
+        client = name.client_type.as_deref(),
+        api_version = name.api_version.as_deref(),
+        "MQTT session opened"
+    );
+    let expires = device.info().token_expires;
+    let deadlines = Deadlines::new(
+        Instant::now(),
+        wall_clock(),
+        connect.keep_alive,
+        expires,
+        context.sas_grace,
+    );
+    Ok(Entered { identity, will, device, signal, deadlines })
+}
+
+/// The hub's full name, or its first label (device-protocols.md 2.1).
+fn check_host(given: &str, hub_host: &str) -> Result<(), Refusal> {
+    let short = hub_host.split('.').next().unwrap_or(hub_host);
+    if given.eq_ignore_ascii_case(hub_host) || given.eq_ignore_ascii_case(short) {
+        return Ok(());
+    }
+    Err(Refusal::not_authorized(format!("the user name is for the hub {given:?}")))
+}
+
+fn wall_clock() -> UnixMs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+async fn tell<S>(mut stream: S, refusal: &Refusal)
+where
+    S: AsyncWrite + Unpin,
+{
+    let mut answer = Vec::with_capacity(8);
+    match refusal {
+        Refusal::Code { code, .. } => encode::connack(&mut answer, *code, false),
+        Refusal::Version5 => encode::connack_v5_unsupported(&mut answer),
+        Refusal::NotMqtt(_)
+        | Refusal::Slow
+        | Refusal::EndOfStream
+        | Refusal::Draining
+        | Refusal::Io(_) => {}
+    }
+    let told = async {
+        stream.write_all(&answer).await?;
+        stream.shutdown().await
+    };
+    // A client that does not listen has chosen so.
+    let _ = timeout(REFUSAL_TIME_MAX, told).await;
+}

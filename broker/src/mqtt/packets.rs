@@ -1,0 +1,96 @@
+//! What the packets of one read do: answers into the outbox, messages into one batch.
+
+use bytes::Bytes;
+use ironhub_domain::event::D2cMessage;
+use ironhub_wire::mqtt::decode::{Filters, decode};
+use ironhub_wire::mqtt::encode;
+use ironhub_wire::mqtt::framer::{PACKET_BYTES_MAX, Step, next_frame};
+use ironhub_wire::mqtt::packet::{Delivery, Packet, PacketId};
+
+use super::d2c::{self, Identity};
+use super::errors::Cause;
+use super::flight::{Flight, footprint};
+use super::outbox::Outbox;
+use super::subscriptions::Subscriptions;
+
+/// Most filters in one SUBSCRIBE or UNSUBSCRIBE; SDKs send up to five.
+const FILTERS_MAX: usize = 64;
+
+/// The messages of one read, in order.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) messages: Vec<D2cMessage>,
+    /// How many of them are owed a PUBACK.
+    pub(super) acknowledge: usize,
+    pub(super) bytes: usize,
+}
+
+/// What packets change of a session.
+pub(super) struct Packets<'a> {
+    pub(super) identity: &'a Identity,
+    pub(super) subscriptions: &'a mut Subscriptions,
+    pub(super) flight: &'a mut Flight,
+    pub(super) outbox: &'a mut Outbox,
+    pub(super) batch: &'a mut Batch,
+}
+
+impl Packets<'_> {
+    /// Takes all complete packets off `input`. On an error the batch holds what came before it.
+    pub(super) fn take(&mut self, input: &mut Bytes) -> Result<(), Cause> {
+        while let Step::Item(frame) = next_frame(input, PACKET_BYTES_MAX)? {
+            self.packet(decode(&frame)?)?;
+        }
+        Ok(())
+    }
+
+    fn packet(&mut self, packet: Packet<'_>) -> Result<(), Cause> {
+        match packet {
+            Packet::Publish(publish) => {
+                let delivery = publish.delivery;
+                if let Delivery::ExactlyOnce(_) = delivery {
+                    return Err(Cause::QoS2);
+                }
+                let message = d2c::message(publish, self.identity)?;
+                self.batch.bytes += footprint(&message);
+                self.batch.messages.push(message);
+                if let Delivery::AtLeastOnce(id) = delivery {
+                    self.flight.owe(id);
+                    self.batch.acknowledge += 1;
+                }
+            }
+            Packet::Pingreq => encode::pingresp(self.outbox.end()),
+            Packet::Subscribe { id, filters } => self.subscribe(id, filters)?,
+            Packet::Unsubscribe { id, filters } => self.unsubscribe(id, filters)?,
+            // Nothing of ours waits for one; an acknowledgement that nobody waits for is ignored.
+            Packet::Puback(_) => {}
+            Packet::Disconnect => return Err(Cause::Disconnect),
+            Packet::Connect(_) | Packet::OtherVersion(_) => return Err(Cause::SecondConnect),
+        }
+        Ok(())
+    }
+
+    fn subscribe(&mut self, id: PacketId, filters: Filters<'_>) -> Result<(), Cause> {
+        check_count(&filters)?;
+        let (device, module) = (self.identity.device.as_str(), self.identity.module());
+        let codes: Vec<_> = filters
+            .map(|(filter, qos)| self.subscriptions.add(filter, qos, device, module))
+            .collect();
+        encode::suback(self.outbox.end(), id, &codes);
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, id: PacketId, filters: Filters<'_>) -> Result<(), Cause> {
+        check_count(&filters)?;
+        let (device, module) = (self.identity.device.as_str(), self.identity.module());
+        filters.for_each(|(filter, _)| self.subscriptions.remove(filter, device, module));
+        encode::unsuback(self.outbox.end(), id);
+        Ok(())
+    }
+}
+
+fn check_count(filters: &Filters<'_>) -> Result<(), Cause> {
+    match filters.clone().count() {
+        count if FILTERS_MAX < count => Err(Cause::TooManyFilters(count)),
+        _ => Ok(()),
+    }
+}
