@@ -8,7 +8,9 @@
 
 pub mod log;
 pub mod machine;
+pub mod metrics;
 pub mod partition;
+pub mod placement;
 pub mod storage;
 #[cfg(feature = "testing")]
 pub mod testing;
