@@ -1,5 +1,6 @@
 """Reading the hub's events through the unmodified Python SDK."""
 
+import asyncio
 import base64
 import threading
 import time
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from azure.eventhub import EventHubConsumerClient, TransportType
 
 import sas
+from mqtt import Mqtt
 from waiting import LIMIT, until
 
 
@@ -105,6 +107,18 @@ def receiving(*arguments, **options):
         yield receiver
     finally:
         receiver.close()
+
+
+def send(device, count):
+    """Sends `count` acknowledged messages, numbered from 0."""
+
+    async def run():
+        connection = await Mqtt.connect(device)
+        for number in range(count):
+            await connection.send_acked(device.topic, f"{number}")
+        await connection.disconnect()
+
+    asyncio.run(run())
 
 
 def last_numbers(hub):

@@ -27,6 +27,7 @@ class Hub:
     def start(self, wait=True):
         """Starts the process and, unless told otherwise, waits until it is ready."""
         assert not self.alive(), "already running"
+        assert admin("/health/live")[0] == 0, "another hub has the ports"
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [os.environ["IRONHUB_BIN"], "serve", "--data-dir", self.data, "--hostname", "localhost", *self.flags],

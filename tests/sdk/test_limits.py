@@ -16,15 +16,18 @@ async def test_256_kb_are_accepted_and_read_back(hub, device):
     assert [eventhub.body(event) == body for event in events] == [True]
 
 
-def test_256_kb_are_accepted_from_the_python_sdk(hub, device):
+def test_the_largest_message_of_the_python_sdk_is_accepted(hub, device):
     with open(hub.ca, encoding="ascii") as file:
         client = IoTHubDeviceClient.create_from_connection_string(
             device.connection_string, server_verification_cert=file.read())
     client.connect()
-    client.send_message(Message(b"x" * LIMIT))
+    message = Message(b"x" * LIMIT)
+    # The SDK counts what Python itself needs for the object too, and sends nothing that is larger by that count.
+    message.data = message.data[: LIMIT - (message.get_size() - LIMIT)]
+    client.send_message(message)
     client.shutdown()
     events = eventhub.wait_for(hub, device.id, 1)
-    assert len(eventhub.body(events[0])) == LIMIT
+    assert len(eventhub.body(events[0])) == len(message.data) > LIMIT - 1024
 
 
 async def test_one_byte_more_closes_the_connection_and_nobody_elses(hub, device):

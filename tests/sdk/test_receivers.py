@@ -1,6 +1,5 @@
 """Receivers beside each other: epochs, the limit of five, properties, names that do not exist, rights."""
 
-import asyncio
 import json
 import subprocess
 import threading
@@ -11,25 +10,14 @@ from azure.eventhub.exceptions import AuthenticationError, ConnectionLostError, 
 import eventhub
 import sas
 from eventhub import Receiver, receiving
-from mqtt import Mqtt
 from node_client import command, environment
 from waiting import LIMIT, until
-
-
-def send_three(device):
-    async def send():
-        client = await Mqtt.connect(device)
-        for number in range(3):
-            await client.send_acked(device.topic, f"{number}")
-        await client.disconnect()
-
-    asyncio.run(send())
 
 
 @pytest.fixture(scope="module")
 def partition(hub):
     """A partition with three events."""
-    send_three(hub.device("receivers"))
+    eventhub.send(hub.device("receivers"), 3)
     (name,) = (name for name, last in eventhub.last_numbers(hub).items() if last >= 0)
     return name
 
@@ -121,25 +109,6 @@ def test_the_sixth_receiver_of_a_partition_is_refused(hub, partition):
         receivers.pop(0).close()
         receivers.append(Receiver(hub, partition))
         receivers[-1].got(3)
-    finally:
-        for receiver in receivers:
-            receiver.close()
-
-
-def test_consumer_groups_have_receivers_of_their_own(new_hub):
-    hub = new_hub("--hub-partitions", "1", "--events-consumer-groups", "analytics,archive").start()
-    send_three(hub.device("grouped"))
-    receivers = []
-    try:
-        # Each is the only owner of the partition, in its own group.
-        for group in ("$Default", "analytics", "archive"):
-            receivers.append(Receiver(hub, "0", {"group": group}, owner_level=1))
-            receivers[-1].got(3)
-        assert not any(receiver.errors for receiver in receivers)
-        # Names are compared without case.
-        with receiving(hub, "0", {"group": "$default"}, owner_level=2) as receiver:
-            receiver.got(3)
-            assert isinstance(receivers[0].failed(), ConnectionLostError)
     finally:
         for receiver in receivers:
             receiver.close()

@@ -88,16 +88,6 @@ async def test_an_enabled_again_device_may_come_back(hub, device):
     await (await Mqtt.connect(device)).disconnect()
 
 
-async def test_a_connection_does_not_outlive_its_token(new_hub):
-    hub = new_hub("--mqtt-sas-grace-seconds", "0").start()
-    device = hub.device("expiring")
-    expiry = int(time.time()) + 4
-    client = await Mqtt.connect(device, password=device.token(expiry=expiry))
-    await client.send_acked(device.topic, "in time")
-    await client.until_closed()
-    assert time.time() >= expiry - 1
-
-
 async def test_a_will_is_published_when_the_connection_breaks_and_only_then(hub, device):
     will = {"topic": device.topic + "reason=gone", "payload": "the will", "qos": 1}
     client = await Mqtt.connect(device, will=will)

@@ -14,12 +14,15 @@ from azure.iot.device.exceptions import CredentialError
 import eventhub
 import sas
 from mqtt import Mqtt
+from node_client import node
 
 
-def connect_and_send(hub, connection_string, body):
+def certificate(hub):
     with open(hub.ca, encoding="ascii") as file:
-        client = IoTHubDeviceClient.create_from_connection_string(
-            connection_string, server_verification_cert=file.read(), connection_retry=False)
+        return file.read()
+
+
+def send_through(client, body):
     try:
         client.connect()
         client.send_message(body)
@@ -27,17 +30,27 @@ def connect_and_send(hub, connection_string, body):
         client.shutdown()
 
 
-def test_the_sdk_connects_with_primary_secondary_and_policy_key(hub, device):
+def connect_and_send(hub, connection_string, body):
+    send_through(IoTHubDeviceClient.create_from_connection_string(
+        connection_string, server_verification_cert=certificate(hub), connection_retry=False), body)
+
+
+def test_the_sdks_connect_with_primary_secondary_and_policy_key(hub, device):
     policy = sas.parse(hub.service)
-    by_policy = (f"HostName=localhost;DeviceId={device.id};SharedAccessKeyName={policy['SharedAccessKeyName']};"
-                 f"SharedAccessKey={policy['SharedAccessKey']}")
+    owner, key = policy["SharedAccessKeyName"], policy["SharedAccessKey"]
     connect_and_send(hub, device.connection_string, "primary")
     connect_and_send(hub, device.connection_string.replace(device.primary, device.secondary), "secondary")
-    connect_and_send(hub, by_policy, "policy")
-    events = eventhub.wait_for(hub, device.id, 3)
-    assert [eventhub.body(event) for event in events] == [b"primary", b"secondary", b"policy"]
+    # The Python SDK takes a policy only as a finished token, Node as a part of the connection string.
+    token = sas.token(f"localhost/devices/{device.id}", key, owner)
+    send_through(IoTHubDeviceClient.create_from_sastoken(
+        token, server_verification_cert=certificate(hub), connection_retry=False), "policy, Python")
+    by_policy = f"HostName=localhost;DeviceId={device.id};SharedAccessKeyName={owner};SharedAccessKey={key}"
+    body = base64.b64encode(b"policy, Node").decode()
+    node(hub, "send.mjs", [{"connectionString": by_policy, "messages": [{"body": body, "app": []}]}])
+    events = eventhub.wait_for(hub, device.id, 4)
+    assert [eventhub.body(event) for event in events] == [b"primary", b"secondary", b"policy, Python", b"policy, Node"]
     scopes = [json.loads(event["system"]["iothub-connection-auth-method"])["scope"] for event in events]
-    assert scopes == ["device", "device", "hub"]
+    assert scopes == ["device", "device", "hub", "hub"]
 
 
 def test_the_sdk_is_told_that_its_key_is_wrong(hub, device):
