@@ -1,5 +1,7 @@
 //! The log's batteries over the simulated disk and over real files.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! What recovery makes of every way in which the last frame can be torn, and of damage that no crash explains.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -75,6 +77,8 @@ fn damaged(disk: &SimDisk, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Sim
 fn check_cut(disk: &SimDisk, before: u64) {
     let log = open(disk).unwrap();
     assert_eq!(last_index(&log), before);
+    let wiped = disk.contents(&newest(disk)).unwrap();
+    assert!(wiped[frames_end(&wiped)..].iter().all(|byte| *byte == 0), "the tail is clean");
     write(&log, before + 1);
     drop(log);
     disk.crash(7);

@@ -1,5 +1,7 @@
 //! The batteries of the applied state over memory and RocksDB, and what a killed process leaves of the latter.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

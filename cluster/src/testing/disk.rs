@@ -36,6 +36,8 @@ struct Directory {
     working_syncs: u64,
     failing_syncs: u64,
     failing_writes: u64,
+    /// What those writes say.
+    write_error: i32,
     syncs: u64,
 }
 
@@ -60,6 +62,7 @@ impl SimDisk {
             working_syncs: 0,
             failing_syncs: 0,
             failing_writes: 0,
+            write_error: libc::EIO,
             syncs: 0,
         })))
     }
@@ -125,7 +128,17 @@ impl SimDisk {
 
     /// Lets the next `count` writes fail with `EIO` after a random part of their bytes.
     pub fn fail_writes(&self, count: u64) {
-        self.0.lock().failing_writes = count;
+        let mut directory = self.0.lock();
+        directory.failing_writes = count;
+        directory.write_error = libc::EIO;
+    }
+
+    /// Lets the next `count` writes fail with `ENOSPC` after a random part of their bytes, as a copying file system may even
+    /// inside a preallocated file.
+    pub fn fill_writes(&self, count: u64) {
+        let mut directory = self.0.lock();
+        directory.failing_writes = count;
+        directory.write_error = libc::ENOSPC;
     }
 
     /// Successful file syncs so far.
@@ -308,9 +321,9 @@ impl DiskFile for SimFile {
         }
         if directory.failing_writes > 0 {
             directory.failing_writes -= 1;
-            let part = directory.rng.random_range(0..=bytes.len());
+            let part = directory.rng.random_range(0..bytes.len().max(1));
             self.content.lock().write(offset, &bytes[..part]);
-            return Err(io::Error::from_raw_os_error(libc::EIO));
+            return Err(io::Error::from_raw_os_error(directory.write_error));
         }
         self.content.lock().write(offset, bytes);
         Ok(())

@@ -133,6 +133,7 @@ impl Run {
 
     fn write(&mut self) {
         let write = self.random_write();
+        self.disk.fill_writes(u64::from(self.rng.random_bool(0.05)));
         match self.log.write(&write) {
             Ok(()) => {
                 apply(&mut self.model, &write);
@@ -141,6 +142,7 @@ impl Run {
             Err(LogError::Full { .. }) => self.done.full += 1,
             Err(error) => panic!("seed {}: {error}", self.seed),
         }
+        self.disk.fill_writes(0);
         self.check(&self.model.clone(), false);
     }
 
@@ -168,7 +170,8 @@ impl Run {
         }
     }
 
-    /// A write whose syncs or writes fail poisons the log; then the power goes.
+    /// A write whose syncs or writes fail poisons the log; then the power goes, or first the process: what the next one
+    /// finds in memory must not vanish with the power.
     fn write_and_crash(&mut self) {
         let write = self.random_write();
         if self.rng.random_bool(0.7) {
@@ -186,7 +189,14 @@ impl Run {
                 self.disk.fail_syncs(0);
                 let again = self.log.write(&some_write());
                 assert!(matches!(again, Err(LogError::Fatal { .. })), "a failed log stays failed");
-                self.crash(Some(write));
+                if self.rng.random_bool(0.5) {
+                    self.disk.set_capacity(None);
+                    self.disk.kill();
+                    self.reopen(Some(write));
+                    self.crash(None);
+                } else {
+                    self.crash(Some(write));
+                }
             }
             Err(error) => panic!("seed {}: {error}", self.seed),
         }
@@ -199,7 +209,7 @@ impl Run {
         self.disk.set_capacity(capacity);
     }
 
-    /// The process dies, then the machine: what recovery saw in memory must not vanish with the power.
+    /// The process dies between writes, then the machine.
     fn kill(&mut self) {
         self.disk.set_capacity(None);
         self.disk.kill();

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! frame  = magic u32, body length u32, sequence u64, crc u32, kind u32, body
-//! body   = record*
+//! body   = record* end
 //! entry  = tag u8, kind u8, group u32, index u64, term u64, data length u32, crc u32, data
 //! ```
 //!
 //! The frame's checksum also covers the segment's id and the frame's offset, so bytes that were once written elsewhere, or
-//! by an earlier attempt, never pass. Sequence numbers run on over all segments without a gap: a frame that is missing
+//! by an earlier attempt, never pass. The end is a byte other than zero: a write that a full disk broke off is never whole, even if only
+//! zeros are missing. Sequence numbers run on over all segments without a gap: a frame that is missing
 //! between two others shows.
 
 use crate::log::{EntryKind, HardState, LogEntry, LogStart};
@@ -22,6 +23,9 @@ pub(super) const ENTRY_HEADER_BYTES: usize = 30;
 /// Bytes of one [`Record::Start`].
 pub(super) const START_BYTES: usize = 21;
 
+/// Bytes that [`seal`] adds.
+pub(super) const END_BYTES: usize = 1;
+
 const ENTRY: u8 = 1;
 const MOVED: u8 = 2;
 const HARD_STATE: u8 = 3;
@@ -29,6 +33,7 @@ const RESET: u8 = 4;
 const START: u8 = 5;
 const REMOVE: u8 = 6;
 const BASE: u8 = 7;
+const END: u8 = 0xff;
 
 /// What a frame is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +76,15 @@ pub(super) fn begin(buffer: &mut Vec<u8>) {
     buffer.resize(HEADER_BYTES, 0);
 }
 
-/// Fills in the header of a frame that will stand at `offset` of a segment.
-pub(super) fn seal(buffer: &mut [u8], segment: u32, offset: u64, sequence: u64, kind: FrameKind) {
+/// Adds the end and fills in the header of a frame that will stand at `offset` of a segment.
+pub(super) fn seal(
+    buffer: &mut Vec<u8>,
+    segment: u32,
+    offset: u64,
+    sequence: u64,
+    kind: FrameKind,
+) {
+    buffer.push(END);
     let (header, body) = buffer.split_at_mut(HEADER_BYTES);
     let length = body.len() as u32;
     let crc = checksum(segment, offset, sequence, kind as u32, body);
@@ -201,7 +213,8 @@ fn put_u64s(buffer: &mut Vec<u8>, values: &[u64]) {
 pub(super) fn records(body: &[u8]) -> impl Iterator<Item = Result<Record, &'static str>> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
-        if at >= body.len() {
+        let rest = body.get(at..).unwrap_or_default();
+        if matches!(rest, [] | [END]) {
             return None;
         }
         let step = record(body, at);

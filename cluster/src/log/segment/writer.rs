@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
 
-use super::frame::{self, FrameKind, HEADER_BYTES, START_BYTES};
+use super::frame::{self, END_BYTES, FrameKind, HEADER_BYTES, START_BYTES};
 use super::index::{GroupIndex, Segment};
 use super::{LogOptions, SegmentLog, WRITE_BYTES_MAX, segment_name};
 use crate::log::disk::{Disk, DiskFile, is_full};
@@ -99,15 +99,15 @@ impl Writer {
     }
 
     fn fits(&self, bytes: usize) -> bool {
-        self.offset + bytes as u64 <= self.end - reserve(self.end)
+        self.offset + (bytes + END_BYTES) as u64 <= self.end - reserve(self.end)
     }
 
     /// Writes and syncs a frame at the tail.
-    fn put(&mut self, frame: &mut [u8]) -> Result<(), LogError> {
+    fn put(&mut self, frame: &mut Vec<u8>) -> Result<(), LogError> {
         frame::seal(frame, self.segment, self.offset, self.sequence + 1, FrameKind::Write);
         if let Err(error) = self.file.write_at(self.offset, frame) {
-            // A copying file system can fill up inside preallocated room. What was written is no whole frame, and the
-            // next one overwrites it.
+            // A copying file system can fill up inside preallocated room. What was written is no whole frame (its end
+            // is missing), and the next one overwrites it.
             if is_full(&error) {
                 return Err(LogError::Full { needed: frame.len() as u64 });
             }
@@ -194,7 +194,7 @@ impl SegmentLog {
     /// Adds the moved starts to a frame if they fit into the segment, reserve included.
     fn take_starts(&self, writer: &Writer, buffer: &mut Vec<u8>) -> Starts {
         let mut index = self.index.write();
-        let bytes = buffer.len() + index.moved_starts.len() * START_BYTES;
+        let bytes = buffer.len() + END_BYTES + index.moved_starts.len() * START_BYTES;
         if writer.offset + bytes as u64 > writer.end {
             return Starts::default();
         }
@@ -225,7 +225,7 @@ impl SegmentLog {
     /// Whether writing the moved starts into the reserve would free a segment.
     fn starts_would_help(&self, writer: &Writer) -> bool {
         let index = self.index.read();
-        let bytes = HEADER_BYTES + index.moved_starts.len() * START_BYTES;
+        let bytes = HEADER_BYTES + END_BYTES + index.moved_starts.len() * START_BYTES;
         writer.offset + bytes as u64 <= writer.end && index.starts_would_free()
     }
 
@@ -336,12 +336,12 @@ pub(super) fn create_segment(
     options: &LogOptions,
     segment: u32,
     sequence: u64,
-    buffer: &mut [u8],
+    buffer: &mut Vec<u8>,
     bytes: usize,
 ) -> Result<(Arc<dyn DiskFile>, u64), LogError> {
     let name = segment_name(segment);
     // A sixteenth or less is reserved.
-    let wanted = (buffer.len() + bytes) as u64 * 16 / 15 + 1;
+    let wanted = (buffer.len() + bytes + 2 * END_BYTES) as u64 * 16 / 15 + 1;
     let end = options.segment_bytes.max(wanted);
     frame::seal(buffer, segment, 0, sequence, FrameKind::Checkpoint);
     let fatal = |operation| move |source| LogError::Fatal { operation, source };

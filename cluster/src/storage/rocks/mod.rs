@@ -11,37 +11,43 @@
 //! **A full disk.** A flush that meets it leaves RocksDB with a background error: writes and flushes fail with `full: true`,
 //! reads go on, memtables keep what was written. RocksDB's file manager then looks every 5 seconds; as soon as there is room for the
 //! memtables again it flushes them and clears the error by itself (`SstFileManagerImpl::ClearError` in its source), and
-//! writes work again without a restart. A full disk during compaction only delays compaction. Any other background
+//! writes work again without a restart. RocksDB would make writers wait for that when too many memtables are waiting for a flush,
+//! and with them the thread that drives all partitions; so its own limits on that are set out of reach, and
+//! [`RocksStore::write`] bounds memtables itself, waiting only while flushes get on. A full disk during compaction only delays compaction. Any other background
 //! error (a failed sync) stays until the process restarts: writes fail with `full: false`.
 
+mod tuning;
+
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRawIterator, FlushOptions, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
+    Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBRawIterator, FlushOptions, ReadOptions,
+    WriteBatch, WriteOptions,
 };
 
+use self::tuning::{database_options, events_options, records_options, unused_options};
 use super::{Area, Change, StateStore, StorageError, Visit};
 
 const RECORDS: &str = "records";
 const EVENTS: &str = "events";
 /// Ranges remembered for unlinking between two flushes; beyond it their room comes back by compaction.
 const RANGES_MAX: usize = 1024;
-/// Size at which RocksDB's own diagnostic log begins a new file, and how many it keeps.
-const INFO_LOG_BYTES_MAX: usize = 4 << 20;
-const INFO_LOG_FILES_MAX: usize = 4;
-const MANIFEST_BYTES_MAX: usize = 16 << 20;
-/// File sizes: events are many and go as whole files.
-const RECORDS_FILE_BYTES: u64 = 32 << 20;
-const EVENTS_FILE_BYTES: u64 = 64 << 20;
-
+/// Bytes written between two looks at the size of all memtables.
+const MEMTABLE_CHECK_BYTES: u64 = 1 << 20;
+/// Pause between two looks while a flush catches up, and the longest such wait: no disk is that slow, and one write
+/// more does no harm.
+const FLUSH_PAUSE: Duration = Duration::from_millis(1);
+const FLUSH_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Bounds of one store.
 #[derive(Clone, Copy, Debug)]
 pub struct RocksOptions {
     /// Block cache for both areas, indexes and filters included, in bytes.
     pub cache_bytes: usize,
     /// All memtables together, in bytes; reaching it starts a flush. About as much again may exist while flushing.
+    /// After a full disk, half of this must be free before writes work again.
     pub memtable_bytes: usize,
     /// Table files kept open.
     pub open_files_max: i32,
@@ -64,6 +70,10 @@ impl Default for RocksOptions {
 pub struct RocksStore {
     db: DB,
     unlogged: WriteOptions,
+    /// Memtables may have this many bytes before writes wait for a flush.
+    memtables_max: u64,
+    /// Bytes written since that was last checked.
+    unchecked: AtomicU64,
     /// Event ranges whose tombstones are not flushed yet.
     ranges: Mutex<Vec<(Vec<u8>, Vec<u8>)>>,
     /// Compaction of events is paused; held by whoever flushes and unlinks.
@@ -76,7 +86,7 @@ impl RocksStore {
         let path = path.as_ref();
         let cache = Cache::new_lru_cache(options.cache_bytes);
         let families = [
-            ColumnFamilyDescriptor::new("default", Options::default()),
+            ColumnFamilyDescriptor::new("default", unused_options(&options)),
             ColumnFamilyDescriptor::new(RECORDS, records_options(&options, &cache)),
             ColumnFamilyDescriptor::new(EVENTS, events_options(&options, &cache)),
         ];
@@ -85,7 +95,9 @@ impl RocksStore {
         let mut unlogged = WriteOptions::default();
         unlogged.disable_wal(true);
         let (ranges, paused) = (Mutex::new(Vec::new()), Mutex::new(false));
-        Ok(RocksStore { db, unlogged, ranges, paused })
+        let memtables_max = options.memtable_bytes as u64 * 2;
+        let unchecked = AtomicU64::new(0);
+        Ok(RocksStore { db, unlogged, memtables_max, unchecked, ranges, paused })
     }
 
     /// Errors of background flushes and compactions since the start; for a metric.
@@ -113,6 +125,34 @@ impl RocksStore {
         options.set_iterate_lower_bound(from);
         options.set_iterate_upper_bound(to);
         Ok(self.db.raw_iterator_cf_opt(self.family(area)?, options))
+    }
+
+    /// Writes, then waits while memtables are too large and flushes get on. After a failed flush RocksDB answers the
+    /// next write with the reason.
+    fn write_bounded(&self, batch: WriteBatch) -> Result<(), StorageError> {
+        let bytes = batch.size_in_bytes() as u64;
+        let due = self.unchecked.fetch_add(bytes, Ordering::Relaxed) + bytes > MEMTABLE_CHECK_BYTES;
+        let errors = if due { self.background_errors() } else { 0 };
+        self.db.write_opt(batch, &self.unlogged).map_err(engine_error)?;
+        if due {
+            self.unchecked.store(0, Ordering::Relaxed);
+            let begun = Instant::now();
+            while self.memtable_bytes()? > self.memtables_max
+                && self.background_errors() == errors
+                && begun.elapsed() < FLUSH_WAIT_MAX
+            {
+                std::thread::sleep(FLUSH_PAUSE);
+            }
+        }
+        Ok(())
+    }
+
+    fn memtable_bytes(&self) -> Result<u64, StorageError> {
+        [Area::Records, Area::Events].into_iter().try_fold(0, |sum, area| {
+            let family = self.family(area)?;
+            let size = self.db.property_int_value_cf(family, "rocksdb.cur-size-all-mem-tables");
+            Ok(sum + size.map_err(engine_error)?.unwrap_or(0))
+        })
     }
 
     fn flush_families(&self) -> Result<(), StorageError> {
@@ -224,7 +264,7 @@ impl StateStore for RocksStore {
                 }
             }
         }
-        self.db.write_opt(batch, &self.unlogged).map_err(engine_error)?;
+        self.write_bounded(batch)?;
         if !ranges.is_empty() {
             let mut kept = self.ranges.lock();
             ranges.truncate(RANGES_MAX.saturating_sub(kept.len()));
@@ -258,68 +298,6 @@ impl StateStore for RocksStore {
         };
         size(Area::Records).unwrap_or(0) + size(Area::Events).unwrap_or(0)
     }
-}
-
-fn database_options(options: &RocksOptions) -> Options {
-    let mut database = Options::default();
-    database.create_if_missing(true);
-    database.create_missing_column_families(true);
-    database.set_atomic_flush(true);
-    database.set_db_write_buffer_size(options.memtable_bytes);
-    database.set_max_open_files(options.open_files_max);
-    database.set_max_background_jobs(options.background_jobs);
-    database.set_bytes_per_sync(1 << 20);
-    database.set_log_level(LogLevel::Warn);
-    database.set_max_log_file_size(INFO_LOG_BYTES_MAX);
-    database.set_keep_log_file_num(INFO_LOG_FILES_MAX);
-    database.set_max_manifest_file_size(MANIFEST_BYTES_MAX);
-    database.set_stats_dump_period_sec(0);
-    database.set_stats_persist_period_sec(0);
-    database
-}
-
-fn records_options(options: &RocksOptions, cache: &Cache) -> Options {
-    let mut table = table_options(cache, 8 << 10);
-    table.set_bloom_filter(10.0, false);
-    table.set_whole_key_filtering(true);
-    table.set_optimize_filters_for_memory(true);
-    let mut family = family_options(options, &table, RECORDS_FILE_BYTES);
-    family.set_compression_type(DBCompressionType::Lz4);
-    family.set_level_compaction_dynamic_level_bytes(true);
-    family
-}
-
-/// Rows arrive in order within each partition and die by range, so levels hardly overlap. The newest are read soon and
-/// rewritten once: they are not worth compressing.
-fn events_options(options: &RocksOptions, cache: &Cache) -> Options {
-    let table = table_options(cache, 16 << 10);
-    let mut family = family_options(options, &table, EVENTS_FILE_BYTES);
-    let mut levels = vec![DBCompressionType::None; 2];
-    levels.resize(7, DBCompressionType::Lz4);
-    family.set_compression_per_level(&levels);
-    family.set_level_compaction_dynamic_level_bytes(false);
-    family.set_max_bytes_for_level_base(EVENTS_FILE_BYTES * 8);
-    family
-}
-
-fn table_options(cache: &Cache, block_bytes: usize) -> BlockBasedOptions {
-    let mut table = BlockBasedOptions::default();
-    table.set_block_cache(cache);
-    table.set_block_size(block_bytes);
-    // Indexes and filters count against the cache, so that memory does not grow with the data.
-    table.set_cache_index_and_filter_blocks(true);
-    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
-    table.set_format_version(6);
-    table
-}
-
-fn family_options(options: &RocksOptions, table: &BlockBasedOptions, file_bytes: u64) -> Options {
-    let mut family = Options::default();
-    family.set_block_based_table_factory(table);
-    family.set_write_buffer_size(options.memtable_bytes / 2);
-    family.set_max_write_buffer_number(3);
-    family.set_target_file_size_base(file_bytes);
-    family
 }
 
 /// A key below `end` with few keys between; equal to its predecessor if `end` ends in zero.
