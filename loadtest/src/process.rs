@@ -7,14 +7,14 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// No such process, or it may not be looked at.
-    #[error("cannot read /proc/{pid}/{file}: {source}")]
+    #[error("cannot read /proc/{pid}/{file}: {cause}")]
     Read {
         /// The process.
         pid: u32,
         /// The file below `/proc/PID`.
         file: &'static str,
         /// What the kernel said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The kernel's text is not as proc(5) describes it.
     #[error("cannot understand /proc/{pid}/{file}")]
@@ -50,10 +50,10 @@ pub fn usage(pids: &[u32]) -> Result<Usage, ProcessError> {
 }
 
 fn read(pid: u32, file: &'static str) -> Result<String, ProcessError> {
-    fs::read_to_string(format!("/proc/{pid}/{file}")).map_err(|source| ProcessError::Read {
+    fs::read_to_string(format!("/proc/{pid}/{file}")).map_err(|cause| ProcessError::Read {
         pid,
         file,
-        source,
+        cause,
     })
 }
 

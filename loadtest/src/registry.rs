@@ -45,14 +45,14 @@ pub enum RegistryError {
         text: String,
     },
     /// The connection failed each time.
-    #[error("registering {id} at {address}: {source}")]
+    #[error("registering {id} at {address}: {cause}")]
     Io {
         /// The device.
         id: String,
         /// The hub's HTTPS address.
         address: SocketAddr,
         /// What happened last.
-        source: HttpError,
+        cause: HttpError,
     },
     /// A task died.
     #[error("internal: a registering task ended early")]
@@ -168,8 +168,8 @@ async fn register(
                 return Err(RegistryError::Refused { status, id: id.to_owned(), text });
             }
             Err(_) if tries < TRIES_MAX => *connection = None,
-            Err(source) => {
-                return Err(RegistryError::Io { id: id.to_owned(), address: work.address, source });
+            Err(cause) => {
+                return Err(RegistryError::Io { id: id.to_owned(), address: work.address, cause });
             }
         }
         sleep(Duration::from_millis(100 << tries)).await;

@@ -196,7 +196,7 @@ pub struct D2cReport {
     pub acked_per_second: f64,
     /// Send to PUBACK, in milliseconds; absent at QoS 0.
     pub latency_ms: Option<LatencySummary>,
-    /// Open loop: messages due that were not sent when time was up.
+    /// Open loop: messages that were due and never sent, not even in the drain after the window.
     pub unsent: u64,
     /// By kind.
     pub errors: Errors,
@@ -235,7 +235,10 @@ impl D2cReport {
             );
         }
         if self.unsent > 0 {
-            let text = format!("{} messages were due and not sent: too slow", grouped(self.unsent));
+            let text = format!(
+                "{} messages were due and never sent; the latencies do not know them",
+                grouped(self.unsent)
+            );
             row(&mut out, "behind", &text);
         }
         row(&mut out, "errors", &self.errors.text());

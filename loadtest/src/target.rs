@@ -19,12 +19,12 @@ const API_VERSION: &str = "2021-04-12";
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// A host cannot be resolved.
-    #[error("cannot resolve {name}: {source}")]
+    #[error("cannot resolve {name}: {cause}")]
     Resolve {
         /// As given.
         name: String,
         /// What the resolver said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A host resolves to nothing.
     #[error("{0} has no address")]
@@ -39,23 +39,23 @@ pub enum TargetError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// A file cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {cause}")]
     File {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// `hub.env` lacks the variable.
     #[error("{0} has no line {HUB_ENV_NAME}=...")]
     HubEnv(PathBuf),
     /// A connection string is not usable.
-    #[error("{place}: {source}")]
+    #[error("{place}: {cause}")]
     ConnectionString {
         /// Option, or file and line.
         place: String,
         /// What is wrong.
-        source: ConnectionStringError,
+        cause: ConnectionStringError,
     },
     /// A connection string is of the wrong sort.
     #[error("{place}: {missing} is missing")]
@@ -115,8 +115,9 @@ pub struct TargetArgs {
     /// Use these devices: a file with one device connection string a line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["id_prefix", "first", "no_auth"])]
     pub devices_file: Option<PathBuf>,
-    /// A hub's data directory: the policy comes from its hub.env, the CA from its ca.pem
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["policy_connection_string", "devices_file"])]
+    /// A hub's data directory: the policy comes from its hub.env, the CA from its ca.pem; goes before
+    /// --policy-connection-string
+    #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Connect without user name and password (mosquitto, rumqttd, sink)
     #[arg(long)]
@@ -169,7 +170,7 @@ impl TargetArgs {
                 keys: Keys::Policy { host: parsed.host, policy, key: parsed.key },
             })
         };
-        // Explicit choices come before the policy, which may only stand in the environment.
+        // The policy comes last: it may just happen to stand in the environment.
         if self.no_auth {
             Ok(Fleet { prefix: self.id_prefix.clone(), first: self.first, keys: Keys::None })
         } else if let Some(path) = &self.devices_file {
@@ -193,11 +194,11 @@ impl TargetArgs {
 
 fn parse(place: &str, text: &str) -> Result<ConnectionString, TargetError> {
     ConnectionString::parse(text)
-        .map_err(|source| TargetError::ConnectionString { place: place.to_owned(), source })
+        .map_err(|cause| TargetError::ConnectionString { place: place.to_owned(), cause })
 }
 
 fn read_file(path: &Path) -> Result<String, TargetError> {
-    fs::read_to_string(path).map_err(|source| TargetError::File { path: path.to_owned(), source })
+    fs::read_to_string(path).map_err(|cause| TargetError::File { path: path.to_owned(), cause })
 }
 
 fn read_devices(path: &Path, count: usize) -> Result<Vec<ConnectionString>, TargetError> {
@@ -227,7 +228,7 @@ fn without_port(host: &str) -> &str {
 }
 
 fn resolve(host: &str, port: u16) -> Result<SocketAddr, TargetError> {
-    let failed = |source| TargetError::Resolve { name: host.to_owned(), source };
+    let failed = |cause| TargetError::Resolve { name: host.to_owned(), cause };
     let found = if host.contains(':') {
         host.to_socket_addrs().map_err(failed)?.next()
     } else {

@@ -13,12 +13,12 @@ use tokio_rustls::TlsConnector;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The file cannot be read, or is not PEM.
-    #[error("cannot read CA certificates from {path}: {source}")]
+    #[error("cannot read CA certificates from {path}: {cause}")]
     Read {
         /// The file.
         path: PathBuf,
         /// What the reader said.
-        source: rustls::pki_types::pem::Error,
+        cause: rustls::pki_types::pem::Error,
     },
     /// The file holds no certificate.
     #[error("{0} holds no CERTIFICATE block")]
@@ -32,7 +32,7 @@ pub enum TlsError {
 ///
 /// Sessions are never resumed: each connection pays a full handshake, as a fleet's first connect does.
 pub fn connector(ca: &Path) -> Result<TlsConnector, TlsError> {
-    let read = |source| TlsError::Read { path: ca.to_owned(), source };
+    let read = |cause| TlsError::Read { path: ca.to_owned(), cause };
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca).map_err(read)? {
         roots.add(certificate.map_err(read)?)?;

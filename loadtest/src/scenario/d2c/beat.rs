@@ -47,6 +47,8 @@ impl Beat {
             });
             // An error here means: not ready after all, wait again.
             if let Ok(result) = read {
+                // One read takes all expiries; trying again only to be told so costs a system call.
+                ready.clear_ready();
                 return result;
             }
         }

@@ -105,7 +105,7 @@ impl Conductor {
         self.enter(State::Running);
     }
 
-    /// Publishers send nothing more and wait for what is in flight.
+    /// Nothing more becomes due; publishers wait for what is in flight.
     pub fn stop(&self) {
         self.enter(State::Draining);
     }
@@ -148,11 +148,11 @@ impl Conductor {
 
     /// How many messages the device at `place`, which took `taken` so far, may take now.
     pub fn allowance(&self, place: usize, taken: u64) -> u64 {
-        if self.is_stopping() {
-            return 0;
-        }
         match self.rate {
+            None if self.is_stopping() => 0,
             None => u64::MAX,
+            Some(_) if self.is_abandoned() => 0,
+            // What was due before the stop is still sent and timed, or the worst would go unseen.
             Some(_) => share(self.due.get(), place, self.places()).saturating_sub(taken),
         }
     }
@@ -240,7 +240,7 @@ pub struct Outcome {
     pub latencies: Latencies,
     /// Of the whole run.
     pub errors: Errors,
-    /// Due and not sent.
+    /// Open loop: due and never sent, even in the time given after the end.
     pub unsent: u64,
     /// Nanoseconds from the start to the last acknowledgement.
     pub last_ack: u64,
@@ -310,6 +310,13 @@ mod tests {
         assert_eq!(conductor.sent_at(places[1], 2, 999_999_999), 5_000_000);
         conductor.took(400);
         conductor.stop();
+        conductor.beat();
+        assert_eq!(
+            conductor.allowance(places[0], 0),
+            allowed,
+            "due before the stop, so still sent"
+        );
+        conductor.abandon();
         assert_eq!(conductor.allowance(places[0], 0), 0);
         let outcome = conductor.outcome();
         assert!(outcome.unsent >= 600, "{}", outcome.unsent);

@@ -208,8 +208,12 @@ impl<'a> Publisher<'a> {
         if self.conductor.is_abandoned() {
             return true;
         }
-        let over = self.conductor.is_stopping() || self.course.quota == 0;
-        over && self.batch.is_written() && !self.unflushed && self.flight.outstanding() == 0
+        let stopped = self.conductor.is_stopping()
+            && self.conductor.allowance(self.course.place, self.course.taken) == 0;
+        (stopped || self.course.quota == 0)
+            && self.batch.is_written()
+            && !self.unflushed
+            && self.flight.outstanding() == 0
     }
 
     /// Ready when something was read.

@@ -33,7 +33,7 @@ fn options_out_of_range_or_in_conflict_are_refused() {
         ("--create --no-auth", "cannot be used with"),
         ("--create --devices-file f", "cannot be used with"),
         ("--devices-file f --id-prefix x", "cannot be used with"),
-        ("--data-dir d --policy-connection-string x", "cannot be used with"),
+        ("--devices-file f --no-auth", "cannot be used with"),
     ] {
         let error = parse(line).unwrap_err();
         assert!(error.contains(expected), "{line}: {error}");
