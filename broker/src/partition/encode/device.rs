@@ -1,0 +1,90 @@
+//! Identities.
+
+use ironhub_cluster::storage::StorageError;
+use ironhub_domain::auth::SymmetricKeys;
+use ironhub_domain::device::{Authentication, DeviceIdentity, DeviceStatus, Thumbprints};
+use ironhub_domain::ids::DeviceId;
+use ironhub_domain::time::UnixMs;
+use ironhub_proto as proto;
+use ironhub_proto::authentication::Kind;
+use prost::Message;
+
+use super::damaged;
+
+pub(crate) fn encode(device: &DeviceIdentity) -> Vec<u8> {
+    let kind = match &device.authentication {
+        Authentication::Sas(keys) => Kind::Sas(keys_to_proto(keys)),
+        Authentication::SelfSigned(thumbprints) => {
+            Kind::SelfSigned(thumbprints_to_proto(thumbprints))
+        }
+        Authentication::CertificateAuthority => Kind::CertificateAuthority(proto::NoCredentials {}),
+        Authentication::None => Kind::None(proto::NoCredentials {}),
+    };
+    proto::DeviceRecord {
+        device_id: device.id.as_str().to_owned(),
+        generation: device.generation.clone(),
+        etag: device.etag.clone(),
+        disabled: device.status == DeviceStatus::Disabled,
+        status_reason: device.status_reason.clone(),
+        status_updated_ms: device.status_updated.map(|time| time.0),
+        authentication: Some(proto::Authentication { kind: Some(kind) }),
+        iot_edge: device.iot_edge,
+        device_scope: device.device_scope.clone(),
+        parent_scopes: device.parent_scopes.clone(),
+        created_ms: device.created.0,
+    }
+    .encode_to_vec()
+}
+
+pub(crate) fn decode(bytes: &[u8]) -> Result<DeviceIdentity, StorageError> {
+    let record = proto::DeviceRecord::decode(bytes).map_err(|error| damaged("identity", error))?;
+    let kind = record
+        .authentication
+        .and_then(|authentication| authentication.kind)
+        .ok_or_else(|| damaged("identity", "no authentication"))?;
+    Ok(DeviceIdentity {
+        id: DeviceId::new(&record.device_id).map_err(|error| damaged("identity", error))?,
+        generation: record.generation,
+        etag: record.etag,
+        status: status_from_proto(record.disabled),
+        status_reason: record.status_reason,
+        status_updated: record.status_updated_ms.map(UnixMs),
+        authentication: match kind {
+            Kind::Sas(keys) => Authentication::Sas(keys_from_proto(keys)),
+            Kind::SelfSigned(thumbprints) => {
+                Authentication::SelfSigned(thumbprints_from_proto(thumbprints))
+            }
+            Kind::CertificateAuthority(proto::NoCredentials {}) => {
+                Authentication::CertificateAuthority
+            }
+            Kind::None(proto::NoCredentials {}) => Authentication::None,
+        },
+        iot_edge: record.iot_edge,
+        device_scope: record.device_scope,
+        parent_scopes: record.parent_scopes,
+        created: UnixMs(record.created_ms),
+    })
+}
+
+pub(super) fn status_from_proto(disabled: bool) -> DeviceStatus {
+    if disabled { DeviceStatus::Disabled } else { DeviceStatus::Enabled }
+}
+
+pub(super) fn keys_to_proto(keys: &SymmetricKeys) -> proto::SymmetricKeys {
+    proto::SymmetricKeys { primary: keys.primary.clone(), secondary: keys.secondary.clone() }
+}
+
+pub(super) fn keys_from_proto(keys: proto::SymmetricKeys) -> SymmetricKeys {
+    SymmetricKeys { primary: keys.primary, secondary: keys.secondary }
+}
+
+pub(super) fn thumbprints_to_proto(thumbprints: &Thumbprints) -> proto::Thumbprints {
+    proto::Thumbprints {
+        primary: thumbprints.primary.clone(),
+        secondary: thumbprints.secondary.clone(),
+    }
+}
+
+pub(super) fn thumbprints_from_proto(thumbprints: proto::Thumbprints) -> Thumbprints {
+    Thumbprints { primary: thumbprints.primary, secondary: thumbprints.secondary }
+}

@@ -1,0 +1,13 @@
+//! Domain values to stored bytes and back. Protobuf messages go no further than this module.
+
+pub(crate) mod command;
+pub(crate) mod device;
+pub(crate) mod event;
+pub(crate) mod hub;
+
+use ironhub_cluster::storage::StorageError;
+
+/// A record that does not decode: what it is and why.
+pub(crate) fn damaged(what: &str, why: impl std::fmt::Display) -> StorageError {
+    StorageError::Damaged(format!("{what}: {why}"))
+}

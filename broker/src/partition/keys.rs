@@ -1,0 +1,67 @@
+//! Where each record of a group lives: group id (4 bytes, big-endian), one byte of kind, the rest.
+//!
+//! The kind 0x00 is the engine's own. Reserved for later: 0x20.. twins, 0x30.. C2D queues, 0x40.. modules,
+//! 0x50.. jobs and configurations.
+
+use ironhub_cluster::GroupId;
+use ironhub_domain::ids::DeviceId;
+
+const EVENT_LOG: u8 = 0x01;
+const HUB: u8 = 0x02;
+const POLICIES: u8 = 0x03;
+const CONSUMER_GROUPS: u8 = 0x04;
+const DEVICE: u8 = 0x10;
+
+/// The only kind in the area of events.
+const EVENT_ROW: u8 = 0x01;
+
+fn key(group: GroupId, kind: u8, rest: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(5 + rest.len());
+    key.extend_from_slice(&group.0.to_be_bytes());
+    key.push(kind);
+    key.extend_from_slice(rest);
+    key
+}
+
+pub(super) fn event_log(group: GroupId) -> Vec<u8> {
+    key(group, EVENT_LOG, &[])
+}
+
+pub(super) fn hub(group: GroupId) -> Vec<u8> {
+    key(group, HUB, &[])
+}
+
+pub(super) fn policies(group: GroupId) -> Vec<u8> {
+    key(group, POLICIES, &[])
+}
+
+pub(super) fn consumer_groups(group: GroupId) -> Vec<u8> {
+    key(group, CONSUMER_GROUPS, &[])
+}
+
+pub(super) fn device(group: GroupId, id: &DeviceId) -> Vec<u8> {
+    key(group, DEVICE, id.as_str().as_bytes())
+}
+
+/// The first key that an identity after `id` can have (any identity at all, if there is none).
+pub(super) fn devices_after(group: GroupId, id: Option<&DeviceId>) -> Vec<u8> {
+    let mut from = id.map_or_else(|| key(group, DEVICE, &[]), |id| device(group, id));
+    if id.is_some() {
+        from.push(0);
+    }
+    from
+}
+
+pub(super) fn devices_end(group: GroupId) -> Vec<u8> {
+    key(group, DEVICE + 1, &[])
+}
+
+/// The row whose first event has this sequence number.
+pub(super) fn event_row(group: GroupId, sequence: u64) -> Vec<u8> {
+    key(group, EVENT_ROW, &sequence.to_be_bytes())
+}
+
+/// The sequence number in the key of an event row.
+pub(super) fn event_row_sequence(key: &[u8]) -> Option<u64> {
+    key.get(5..).and_then(|rest| rest.try_into().ok()).map(u64::from_be_bytes)
+}

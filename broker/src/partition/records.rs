@@ -1,0 +1,103 @@
+//! Reads of applied records, from any thread. What is read is as new as this node has applied; a caller that needs it
+//! linearizable asks the partition for a read barrier first.
+
+use std::ops::ControlFlow;
+
+use ironhub_cluster::GroupId;
+use ironhub_cluster::storage::{Area, StateStore, StorageError};
+use ironhub_domain::auth::PolicySet;
+use ironhub_domain::device::DeviceIdentity;
+use ironhub_domain::ids::DeviceId;
+use ironhub_domain::partition::{ConsumerGroup, HubInfo};
+
+use super::encode::{device as device_record, hub as hub_record};
+use super::keys;
+
+/// The partition that holds what concerns the hub as a whole.
+pub const SYSTEM: GroupId = GroupId(0);
+
+/// The identity of a device.
+pub fn device(
+    store: &dyn StateStore,
+    group: GroupId,
+    id: &DeviceId,
+) -> Result<Option<DeviceIdentity>, StorageError> {
+    let record = store.get(Area::Records, &keys::device(group, id))?;
+    record.map(|record| device_record::decode(&record)).transpose()
+}
+
+/// At most `max` identities of one partition in the order of their ids, beginning behind `after`.
+pub fn list_devices(
+    store: &dyn StateStore,
+    group: GroupId,
+    after: Option<&DeviceId>,
+    max: usize,
+) -> Result<Vec<DeviceIdentity>, StorageError> {
+    let mut devices = Vec::new();
+    if max == 0 {
+        return Ok(devices);
+    }
+    visit_devices(store, group, after, &mut |device| {
+        devices.push(device);
+        if devices.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(devices)
+}
+
+/// Identities of one partition, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceCount {
+    /// All of them.
+    pub total: u64,
+    /// Those that may connect.
+    pub enabled: u64,
+}
+
+/// Counts the identities of one partition. Reads them all.
+pub fn count_devices(store: &dyn StateStore, group: GroupId) -> Result<DeviceCount, StorageError> {
+    let mut count = DeviceCount::default();
+    visit_devices(store, group, None, &mut |device| {
+        count.total += 1;
+        count.enabled += u64::from(device.is_enabled());
+        ControlFlow::Continue(())
+    })?;
+    Ok(count)
+}
+
+fn visit_devices(
+    store: &dyn StateStore,
+    group: GroupId,
+    after: Option<&DeviceId>,
+    visit: &mut dyn FnMut(DeviceIdentity) -> ControlFlow<()>,
+) -> Result<(), StorageError> {
+    let mut failed = None;
+    let from = keys::devices_after(group, after);
+    store.scan(Area::Records, &from, &keys::devices_end(group), &mut |_, record| {
+        match device_record::decode(record) {
+            Ok(device) => visit(device),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// What the hub is; `None` before it was founded.
+pub fn hub(store: &dyn StateStore) -> Result<Option<HubInfo>, StorageError> {
+    let record = store.get(Area::Records, &keys::hub(SYSTEM))?;
+    record.map(|record| hub_record::decode_hub(&record)).transpose()
+}
+
+/// The shared access policies; `None` before the hub was founded.
+pub fn policies(store: &dyn StateStore) -> Result<Option<PolicySet>, StorageError> {
+    let record = store.get(Area::Records, &keys::policies(SYSTEM))?;
+    record.map(|record| hub_record::decode_policies(&record)).transpose()
+}
+
+/// The consumer groups in the order they were made; `$Default` is always there and not among them.
+pub fn consumer_groups(store: &dyn StateStore) -> Result<Vec<ConsumerGroup>, StorageError> {
+    let record = store.get(Area::Records, &keys::consumer_groups(SYSTEM))?;
+    record.map_or_else(|| Ok(Vec::new()), |record| hub_record::decode_consumer_groups(&record))
+}
