@@ -1,0 +1,78 @@
+//! The TOML file. Unknown keys are errors, so that a misspelt one is not ignored.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::ConfigError;
+use super::listeners::ListenFile;
+
+/// The whole file; every key is optional.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileConfig {
+    pub data_dir: Option<PathBuf>,
+    pub hostname: Option<String>,
+    pub workers: Option<usize>,
+    pub hub: Option<Hub>,
+    pub listen: Option<ListenFile>,
+    pub tls: Option<Tls>,
+    pub events: Option<Events>,
+    pub mqtt: Option<Mqtt>,
+    pub limits: Option<Limits>,
+    pub cluster: Option<Cluster>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hub {
+    pub partitions: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Events {
+    pub retention_hours: Option<u64>,
+    pub retention_bytes: Option<u64>,
+    pub consumer_groups: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mqtt {
+    pub sas_grace_seconds: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub handshake_seconds: Option<u64>,
+    pub passivate_seconds: Option<u64>,
+    pub connections: Option<usize>,
+    pub memory_bytes: Option<u64>,
+    pub disk_reserve_bytes: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cluster {
+    pub node_id: Option<u64>,
+    pub join: Option<Vec<String>>,
+}
+
+impl FileConfig {
+    pub fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError(format!("--config {}: {error}", path.display())))?;
+        toml::from_str(&text)
+            .map_err(|error| ConfigError(format!("--config {}: {error}", path.display())))
+    }
+}

@@ -1,0 +1,92 @@
+//! Devices: sessions, messages, refusals.
+
+use std::sync::OnceLock;
+
+use ironhub_domain::HubError;
+use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
+
+/// D2C messages acknowledged, that is: durable and applied.
+pub const D2C_ACCEPTED: &str = "ironhub.d2c.accepted.total";
+/// D2C messages refused, by error.
+pub const D2C_REFUSED: &str = "ironhub.d2c.refused.total";
+/// Devices with a live session.
+pub const CONNECTED: &str = "ironhub.devices.connected";
+/// Device actors in memory.
+pub const ACTIVE: &str = "ironhub.devices.active";
+/// Sessions let in, by frontend.
+pub const CONNECTS: &str = "ironhub.connects.total";
+/// Sessions refused, by error.
+pub const CONNECTS_REFUSED: &str = "ironhub.connects.refused.total";
+/// Sessions closed because a newer one of the same device came.
+pub const TAKEOVERS: &str = "ironhub.takeovers.total";
+
+pub(super) fn describe() {
+    describe_counter!(D2C_ACCEPTED, Unit::Count, "D2C messages acknowledged after commit");
+    describe_counter!(D2C_REFUSED, Unit::Count, "D2C messages refused");
+    describe_gauge!(CONNECTED, Unit::Count, "devices with a live session");
+    describe_gauge!(ACTIVE, Unit::Count, "device actors in memory");
+    describe_counter!(CONNECTS, Unit::Count, "sessions let in");
+    describe_counter!(CONNECTS_REFUSED, Unit::Count, "sessions refused");
+    describe_counter!(
+        TAKEOVERS,
+        Unit::Count,
+        "sessions closed because a newer one of the same device came"
+    );
+}
+
+pub(crate) fn d2c_accepted(count: u64) {
+    static HANDLE: OnceLock<Counter> = OnceLock::new();
+    HANDLE.get_or_init(|| counter!(D2C_ACCEPTED)).increment(count);
+}
+
+pub(crate) fn d2c_refused(count: u64, error: &HubError) {
+    counter!(D2C_REFUSED, "error" => kind(error)).increment(count);
+}
+
+fn connected() -> &'static Gauge {
+    static HANDLE: OnceLock<Gauge> = OnceLock::new();
+    HANDLE.get_or_init(|| gauge!(CONNECTED))
+}
+
+pub(crate) fn session_opened(protocol: &'static str) {
+    connected().increment(1.0);
+    counter!(CONNECTS, "protocol" => protocol).increment(1);
+}
+
+pub(crate) fn session_closed() {
+    connected().decrement(1.0);
+}
+
+pub(crate) fn session_refused(protocol: &'static str, error: &HubError) {
+    counter!(CONNECTS_REFUSED, "protocol" => protocol, "error" => kind(error)).increment(1);
+}
+
+pub(crate) fn takeover() {
+    counter!(TAKEOVERS).increment(1);
+}
+
+pub(crate) fn active(count: usize) {
+    gauge!(ACTIVE).set(count as f64);
+}
+
+/// The error's name as a label.
+fn kind(error: &HubError) -> &'static str {
+    match error {
+        HubError::InvalidId(_) => "invalid_id",
+        HubError::DeviceNotFound(_) => "device_not_found",
+        HubError::DeviceAlreadyExists(_) => "device_already_exists",
+        HubError::DeviceDisabled(_) => "device_disabled",
+        HubError::PreconditionFailed { .. } => "precondition_failed",
+        HubError::Unauthorized(_) => "unauthorized",
+        HubError::Forbidden(_) => "forbidden",
+        HubError::InvalidArgument(_) => "invalid_argument",
+        HubError::MessageTooLarge { .. } => "message_too_large",
+        HubError::SessionFenced => "session_fenced",
+        HubError::Busy => "busy",
+        HubError::NoLeader { .. } => "no_leader",
+        HubError::OutcomeUnknown => "outcome_unknown",
+        HubError::StorageFull => "storage_full",
+        HubError::ShuttingDown => "shutting_down",
+        HubError::Internal(_) => "internal",
+    }
+}

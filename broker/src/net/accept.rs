@@ -1,0 +1,160 @@
+//! Accept loops: one per listener and worker, a bound on connections, a deadline on TLS handshakes.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::metrics::connections;
+
+/// After the system refused another socket, wait this long: somebody else must close one first.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// What all listeners of a node share.
+#[derive(Debug)]
+pub struct Gate {
+    open: AtomicUsize,
+    open_max: usize,
+    closed: AtomicBool,
+}
+
+impl Gate {
+    /// Lets at most `open_max` connections exist at a time.
+    pub fn new(open_max: usize) -> Arc<Self> {
+        Arc::new(Self { open: AtomicUsize::new(0), open_max, closed: AtomicBool::new(false) })
+    }
+
+    /// From now on new connections are closed at once.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Connections that exist now.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    fn enter(self: &Arc<Self>) -> Option<Pass> {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let pass = Pass(self.clone());
+        let full = self.open() > self.open_max;
+        (!full && !self.closed.load(Ordering::Relaxed)).then_some(pass)
+    }
+}
+
+/// One connection's place; gives it back when dropped.
+struct Pass(Arc<Gate>);
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Binds with a message that says what to do about the two usual refusals.
+pub fn bind(name: &str, flag: &str, addr: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
+    let bound = std::net::TcpListener::bind(addr).and_then(|l| l.set_nonblocking(true).map(|()| l));
+    bound.map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => anyhow::anyhow!(
+            "cannot listen on {addr} for {name}: ports below 1024 need a right. Run as root, or \
+             `sudo setcap cap_net_bind_service=+ep $(command -v ironhub)`, or choose another address with {flag} \
+             (SDKs always dial 443, so then put a forwarder in front), or switch it off with `{flag} off`"
+        ),
+        io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "cannot listen on {addr} for {name}: another program listens there. Stop it, choose another address with \
+             {flag}, or switch it off with `{flag} off`"
+        ),
+        _ => anyhow::anyhow!("cannot listen on {addr} for {name} ({flag}): {error}"),
+    })
+}
+
+/// Accepts plain connections on the current worker, for ever.
+pub async fn plain<H, F>(listener: std::net::TcpListener, gate: Arc<Gate>, handle: H)
+where
+    H: Fn(TcpStream, SocketAddr) -> F + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    run(listener, gate, Rc::new(handle)).await;
+}
+
+/// Accepts TLS connections on the current worker, for ever. A handshake that takes longer than `deadline` is dropped.
+pub async fn tls<H, F>(
+    listener: std::net::TcpListener,
+    gate: Arc<Gate>,
+    config: Arc<rustls::ServerConfig>,
+    deadline: Duration,
+    handle: H,
+) where
+    H: Fn(TlsStream<TcpStream>, SocketAddr) -> F + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    let acceptor = TlsAcceptor::from(config);
+    let handle = Rc::new(handle);
+    let secured = move |stream: TcpStream, peer: SocketAddr| {
+        // The handshake's state is large and short-lived: boxed, it is gone when the session starts.
+        let handshake = Box::pin(tokio::time::timeout(deadline, acceptor.accept(stream)));
+        let handle = handle.clone();
+        async move {
+            match handshake.await {
+                Ok(Ok(stream)) => handle(stream, peer).await,
+                Ok(Err(error)) => {
+                    connections::tls_failed("refused");
+                    tracing::debug!(%peer, %error, "TLS handshake failed");
+                }
+                Err(_) => {
+                    connections::tls_failed("slow");
+                    tracing::debug!(%peer, "TLS handshake took too long");
+                }
+            }
+        }
+    };
+    run(listener, gate, Rc::new(secured)).await;
+}
+
+async fn run<H, F>(listener: std::net::TcpListener, gate: Arc<Gate>, handle: Rc<H>)
+where
+    H: Fn(TcpStream, SocketAddr) -> F + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, "listener cannot be used");
+            return;
+        }
+    };
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let Some(pass) = gate.enter() else {
+                    connections::refused();
+                    continue;
+                };
+                // Acks are small writes that someone waits for.
+                let _ = stream.set_nodelay(true);
+                let session = handle(stream, peer);
+                actix_rt::spawn(async move {
+                    session.await;
+                    drop(pass);
+                });
+            }
+            Err(error) => {
+                // A client that left before we took it is its own business; out of files is ours.
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+                ) {
+                    tracing::warn!(%error, "accept failed, trying again");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                }
+            }
+        }
+    }
+}
