@@ -1,3 +1,199 @@
-//! Device id -> partition -> owner; what frontends call. See `request` for the words they speak.
+//! Device id -> partition -> owner: the one door through which frontends reach devices.
+//!
+//! A call goes to the device's partition, whose leader is this node as long as a hub is one node; with more nodes the
+//! same call takes one hop, and nothing on this side of the door changes.
 
+mod fresh;
+mod local;
 pub mod request;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ironhub_domain::HubError;
+use ironhub_domain::auth::PolicySet;
+use ironhub_domain::event::D2cMessage;
+use ironhub_domain::ids::DeviceId;
+use ironhub_domain::limits::DEVICE_LIST_MAX;
+use ironhub_domain::registry::{DeviceRequest, IfMatch, PutDevice, PutMode};
+use tokio::sync::oneshot;
+
+use crate::actor::{DeviceHandle, Directory, NodeFacts, SessionId};
+use crate::metrics::device as meters;
+use request::{CloseReason, ConnectRequest, Connected, D2cReply, DeviceView};
+
+pub use local::HubState;
+
+/// Cheap to clone; every frontend holds one.
+#[derive(Clone)]
+pub struct Router {
+    state: Arc<HubState>,
+}
+
+impl Router {
+    /// A router over the partitions of this node.
+    pub fn new(state: Arc<HubState>) -> Self {
+        Self { state }
+    }
+
+    /// The hub's full host name.
+    pub fn hub_host(&self) -> &str {
+        &self.facts().hub_host
+    }
+
+    /// The shared access policies as they are now.
+    pub fn policies(&self) -> Arc<PolicySet> {
+        self.facts().policies.load_full()
+    }
+
+    /// Authenticates a session and makes it the one live session of its device; an older one is closed and fenced.
+    ///
+    /// Errors: `Unauthorized`, `DeviceNotFound`, `DeviceDisabled`; `Busy` above the memory mark; `ShuttingDown`.
+    pub async fn connect(&self, request: ConnectRequest) -> Result<DeviceSession, HubError> {
+        let (protocol, model_id) = (request.protocol, request.model_id.clone());
+        let admitted = self.admit(request).await;
+        if let Err(error) = &admitted {
+            meters::session_refused(protocol, error);
+        }
+        let (handle, session, connected) = admitted?;
+        Ok(DeviceSession { handle, session, connected, model_id })
+    }
+
+    async fn admit(
+        &self,
+        request: ConnectRequest,
+    ) -> Result<(DeviceHandle, SessionId, Connected), HubError> {
+        if self.facts().stopping.load(Ordering::Relaxed) {
+            return Err(HubError::ShuttingDown);
+        }
+        if self.facts().overloaded.load(Ordering::Relaxed) {
+            return Err(HubError::Busy);
+        }
+        let directory = self.state.directory(&request.device);
+        let handle = match directory.active(&request.device) {
+            Some(handle) => handle,
+            // Whoever asks is not authenticated yet: a name that nobody registered must not cost an actor.
+            None if directory.owner().load_identity(&request.device)?.is_none() => {
+                return Err(HubError::DeviceNotFound(request.device.to_string()));
+            }
+            None => directory.handle(&request.device)?,
+        };
+        let admitted = handle.connect(request).await?;
+        Ok((handle, admitted.session, admitted.connected))
+    }
+
+    /// Identity and presence of a device.
+    pub async fn identity(&self, device: &DeviceId) -> Result<DeviceView, HubError> {
+        let directory = self.state.directory(device);
+        match directory.active(device) {
+            Some(handle) => handle.view().await,
+            None => directory
+                .owner()
+                .load_identity(device)?
+                .map(DeviceView::offline)
+                .ok_or_else(|| HubError::DeviceNotFound(device.to_string())),
+        }
+    }
+
+    /// Registers a device; keys that the draft leaves out are generated.
+    pub async fn create_identity(&self, request: DeviceRequest) -> Result<DeviceView, HubError> {
+        self.put(PutMode::Create, request).await
+    }
+
+    /// Replaces what of an identity can be changed.
+    pub async fn update_identity(
+        &self,
+        request: DeviceRequest,
+        if_match: IfMatch,
+    ) -> Result<DeviceView, HubError> {
+        self.put(PutMode::Update(if_match), request).await
+    }
+
+    async fn put(&self, mode: PutMode, request: DeviceRequest) -> Result<DeviceView, HubError> {
+        request.validate()?;
+        let handle = self.writable(&request.id)?;
+        handle.put(PutDevice { mode, request, fresh: fresh::fresh(NodeFacts::now()) }).await
+    }
+
+    /// Removes a device and closes its session.
+    pub async fn delete_identity(
+        &self,
+        device: &DeviceId,
+        if_match: Option<IfMatch>,
+    ) -> Result<(), HubError> {
+        self.writable(device)?.delete(if_match.unwrap_or(IfMatch::Any)).await
+    }
+
+    /// Up to `top` devices in the order of their ids, at most [`DEVICE_LIST_MAX`].
+    pub async fn list_identities(&self, top: usize) -> Result<Vec<DeviceView>, HubError> {
+        let top = top.min(DEVICE_LIST_MAX);
+        let state = self.state.clone();
+        let identities = tokio::task::spawn_blocking(move || state.list(top))
+            .await
+            .map_err(|error| HubError::Internal(error.to_string()))??;
+        let mut views = Vec::with_capacity(identities.len());
+        for identity in identities {
+            match self.state.directory(&identity.id).active(&identity.id) {
+                // A device that was deleted since the scan is left out.
+                Some(handle) => views.extend(handle.view().await.ok()),
+                None => views.push(DeviceView::offline(identity)),
+            }
+        }
+        Ok(views)
+    }
+
+    /// Closes every device session of this node.
+    pub async fn close_sessions(&self, reason: CloseReason) {
+        for directory in self.state.directories() {
+            directory.close_sessions(reason).await;
+        }
+    }
+
+    fn writable(&self, device: &DeviceId) -> Result<DeviceHandle, HubError> {
+        if self.facts().stopping.load(Ordering::Relaxed) {
+            return Err(HubError::ShuttingDown);
+        }
+        self.state.directory(device).handle(device)
+    }
+
+    fn facts(&self) -> &NodeFacts {
+        self.state.facts()
+    }
+}
+
+/// A live session of one device; dropping it ends the session.
+pub struct DeviceSession {
+    handle: DeviceHandle,
+    session: SessionId,
+    connected: Connected,
+    model_id: Option<String>,
+}
+
+impl DeviceSession {
+    /// How it was let in.
+    pub fn info(&self) -> &Connected {
+        &self.connected
+    }
+
+    /// Hands over a batch without waiting. The receiver resolves when all of the batch is durable, or with the error
+    /// that refused it. When the device's mailbox is full the batch comes back with `Busy`.
+    pub fn send_d2c(
+        &self,
+        messages: Vec<D2cMessage>,
+    ) -> Result<oneshot::Receiver<D2cReply>, (HubError, Vec<D2cMessage>)> {
+        self.handle.send_d2c(self.session, messages)
+    }
+
+    /// Ends the session and stores its last words, also when a newer session has taken over already.
+    pub async fn publish_will(self, message: D2cMessage) -> D2cReply {
+        self.handle.will(self.connected.auth, self.model_id.clone(), message).await
+    }
+}
+
+impl Drop for DeviceSession {
+    fn drop(&mut self) {
+        self.handle.disconnect(self.session);
+    }
+}
+
+pub(crate) type Directories = Vec<Directory>;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ironhub_domain::HubError;
+use ironhub_domain::device::DeviceIdentity;
 use ironhub_domain::event::AuthMethod;
 use ironhub_domain::ids::{DeviceId, ModuleId};
 use ironhub_domain::time::UnixMs;
@@ -55,3 +56,28 @@ pub struct Connected {
 
 /// The reply to a batch of D2C messages: all durable, or why not.
 pub type D2cReply = Result<(), HubError>;
+
+/// An identity and whether its device is connected right now.
+#[derive(Clone, Debug)]
+pub struct DeviceView {
+    /// What is registered.
+    pub identity: DeviceIdentity,
+    /// A session is live.
+    pub connected: bool,
+    /// Last message or connect that this node saw; 0 if none.
+    pub last_activity: UnixMs,
+    /// Last connect or disconnect that this node saw; 0 if none.
+    pub connection_updated: UnixMs,
+}
+
+impl DeviceView {
+    /// A device that is not active on this node.
+    pub fn offline(identity: DeviceIdentity) -> Self {
+        Self {
+            identity,
+            connected: false,
+            last_activity: UnixMs::default(),
+            connection_updated: UnixMs::default(),
+        }
+    }
+}
