@@ -214,26 +214,32 @@ fn full_disk_refuses_the_write_and_takes_it_later() {
 }
 
 #[test]
-fn compaction_frees_a_full_disk() {
+fn compaction_frees_a_disk_that_is_full_to_the_last_byte() {
     let disk = SimDisk::new(1);
     let log = open(&disk).unwrap();
     disk.set_capacity(Some(3 * 4096));
-    let mut last = 0;
-    for index in 1.. {
-        let data = Bytes::from(vec![1; 700]);
+    let append = |index, bytes: usize| {
+        let data = Bytes::from(vec![1; bytes]);
         let entry = LogEntry { index, term: 1, kind: EntryKind::Normal, data };
         let group = GroupWrite { entries: vec![entry], ..GroupWrite::default() };
-        match log.write(&LogWrite { groups: vec![(GROUP, group)] }) {
-            Ok(()) => last = index,
-            Err(LogError::Full { .. }) => break,
-            Err(error) => panic!("{error}"),
+        log.write(&LogWrite { groups: vec![(GROUP, group)] })
+    };
+    let mut last = 0;
+    for round in 0..20 {
+        // First large entries, then the smallest frames that there are.
+        while append(last + 1, 700).is_ok() {
+            last += 1;
         }
-    }
-    for _ in 0..50 {
-        log.compact(GROUP, last).unwrap();
+        let hard_state = Some(HardState { term: 1, vote: 1, commit: last });
+        let small = GroupWrite { hard_state, ..GroupWrite::default() };
+        while log.write(&LogWrite { groups: vec![(GROUP, small.clone())] }).is_ok() {}
+        assert!(matches!(append(last + 1, 3000), Err(LogError::Full { .. })));
+        log.compact(GROUP, last - round % 2).unwrap();
+        append(last + 1, 3000).unwrap();
         last += 1;
-        write(&log, last);
     }
+    disk.crash(1);
+    assert_eq!(open(&disk).unwrap().groups()[0].1.last_index, last);
 }
 
 proptest! {

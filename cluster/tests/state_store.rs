@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use ironhub_cluster::storage::{Area, Change, RocksOptions, RocksStore, StateStore, StorageError};
-use ironhub_cluster::testing::{MemoryStore, batteries, digest};
+use ironhub_cluster::testing::{MemoryStore, batteries};
 
 /// Small memtables, so that flushes happen by themselves.
 const SMALL: RocksOptions = RocksOptions {
@@ -15,6 +15,7 @@ const SMALL: RocksOptions = RocksOptions {
     memtable_bytes: 256 << 10,
     open_files_max: 64,
     background_jobs: 2,
+    events_file_bytes: 256 << 10,
 };
 /// Set in the process that is to be killed: where its store is.
 const VICTIM: &str = "IRONHUB_TEST_VICTIM_STORE";
@@ -156,33 +157,4 @@ fn killed_process_leaves_a_prefix_of_whole_batches() {
         let left = batches(&directory.open());
         assert!(left >= flushed, "flushed {flushed}, left {left}");
     }
-}
-
-#[test]
-fn dropped_event_ranges_give_their_room_back_and_nothing_comes_back() {
-    let directory = Directory::new("ranges");
-    let store = directory.open();
-    let model = MemoryStore::new();
-    let mut most = 0;
-    for batch in 0..6000_u64 {
-        let row = |group: u8| [&[group][..], &batch.to_be_bytes()].concat();
-        let mut changes: Vec<_> = (0..3)
-            .map(|group| Change::Put(Area::Events, row(group), vec![batch as u8; 900]))
-            .collect();
-        if batch % 600 == 599 {
-            let to = [&[1][..], &(batch - 50).to_be_bytes()].concat();
-            let from = [&[1][..], &(batch.saturating_sub(700)).to_be_bytes()].concat();
-            changes.push(Change::DeleteRange(Area::Events, from, to));
-        }
-        store.write(&changes).unwrap();
-        model.write(&changes).unwrap();
-        if batch % 600 == 599 {
-            store.flush().unwrap();
-            most = most.max(store.bytes());
-            let same = digest(&store, &[]).unwrap() == digest(&model, &[]).unwrap();
-            assert!(same, "rows differ after batch {batch}");
-        }
-    }
-    drop(store);
-    assert_eq!(digest(&directory.open(), &[]).unwrap(), digest(&model, &[]).unwrap());
 }

@@ -16,6 +16,8 @@
 //! [`RocksStore::write`] bounds memtables itself, waiting only while flushes get on. A full disk during compaction only delays compaction. Any other background
 //! error (a failed sync) stays until the process restarts: writes fail with `full: false`.
 
+#[cfg(test)]
+mod tests;
 mod tuning;
 
 use std::path::Path;
@@ -53,6 +55,8 @@ pub struct RocksOptions {
     pub open_files_max: i32,
     /// Threads for flushes and compactions.
     pub background_jobs: i32,
+    /// Size of one file of events; retention gives room back in such pieces.
+    pub events_file_bytes: u64,
 }
 
 impl Default for RocksOptions {
@@ -62,6 +66,7 @@ impl Default for RocksOptions {
             memtable_bytes: 64 << 20,
             open_files_max: 512,
             background_jobs: 2,
+            events_file_bytes: 64 << 20,
         }
     }
 }
@@ -328,31 +333,4 @@ fn engine_error(error: rocksdb::Error) -> StorageError {
     let full = ["No space left", "NoSpace", "Space limit reached", "Disk quota exceeded"];
     let full = full.iter().any(|words| message.contains(words));
     StorageError::Engine { message, full }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn key_before_the_end_of_a_range_is_inside_it() {
-        for end in [&[1, 0, 0][..], &[1, 2], &[1], &[7, 255], &[0, 1]] {
-            assert!(key_before(end).as_slice() < end, "{end:?}");
-        }
-    }
-
-    #[test]
-    fn second_opener_is_told_why() {
-        let path = std::env::temp_dir().join(format!("ironhub-rocks-{}", std::process::id()));
-        let store = RocksStore::open(&path, RocksOptions::default()).unwrap();
-        let Err(StorageError::Engine { message, full }) =
-            RocksStore::open(&path, RocksOptions::default())
-        else {
-            panic!("opened twice")
-        };
-        assert!(message.contains("another ironhub uses this data directory"), "{message}");
-        assert!(!full);
-        drop(store);
-        std::fs::remove_dir_all(&path).unwrap();
-    }
 }

@@ -11,9 +11,7 @@ const MANIFEST_BYTES_MAX: usize = 16 << 20;
 /// Out of reach: see `super` on a full disk.
 const MEMTABLES_MAX: i32 = 1 << 10;
 const L0_FILES_MAX: i32 = 1 << 20;
-/// File sizes: events are many and go as whole files.
 const RECORDS_FILE_BYTES: u64 = 32 << 20;
-const EVENTS_FILE_BYTES: u64 = 64 << 20;
 
 pub(super) fn database_options(options: &RocksOptions) -> Options {
     let mut database = Options::default();
@@ -48,12 +46,12 @@ pub(super) fn records_options(options: &RocksOptions, cache: &Cache) -> Options 
 /// rewritten once: they are not worth compressing.
 pub(super) fn events_options(options: &RocksOptions, cache: &Cache) -> Options {
     let table = table_options(cache, 16 << 10);
-    let mut family = family_options(options, &table, EVENTS_FILE_BYTES);
+    let mut family = family_options(options, &table, options.events_file_bytes);
     let mut levels = vec![DBCompressionType::None; 2];
     levels.resize(7, DBCompressionType::Lz4);
     family.set_compression_per_level(&levels);
     family.set_level_compaction_dynamic_level_bytes(false);
-    family.set_max_bytes_for_level_base(EVENTS_FILE_BYTES * 8);
+    family.set_max_bytes_for_level_base(options.events_file_bytes * 8);
     family
 }
 
