@@ -3,17 +3,20 @@
 //! The order matters: nothing of a body is read before its sender has proved who it is. Read next: `route.rs`,
 //! `service/devices.rs`, `errors.rs`.
 
+use std::pin::{Pin, pin};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use http::request::Parts;
 use hyper::body::Body;
-use hyper::header::UPGRADE;
+use hyper::header::{EXPECT, UPGRADE};
 use hyper::{HeaderMap, Request};
 use ironhub_domain::HubError;
 use ironhub_domain::time::UnixMs;
 use tracing::{debug, error};
 
 use super::HttpContext;
+use super::body::{self, BodyError};
 use super::errors::{HttpError, Reply};
 use super::route::{Matched, Operation, route};
 use super::service::devices;
@@ -24,24 +27,37 @@ pub async fn handle<B>(request: Request<B>, context: &HttpContext) -> Reply
 where
     B: Body<Data = Bytes>,
 {
-    let matched = if wants_websocket(request.headers()) {
+    let (head, body) = request.into_parts();
+    let mut body = pin!(body);
+    let matched = if wants_websocket(&head.headers) {
         Err(HttpError::NotBuilt("WebSocket connections"))
     } else {
-        route(request.method(), request.uri().path()).map_err(HttpError::from)
+        route(&head.method, head.uri.path()).map_err(HttpError::from)
     };
     let label = matched.as_ref().map_or("none", |matched| label(matched.operation));
     let outcome = match matched {
-        Ok(matched) => act(matched, request, context).await,
+        Ok(matched) => act(matched, &head, body.as_mut(), context).await,
         Err(error) => Err(error),
     };
-    let reply = outcome.unwrap_or_else(|error| refuse(&error));
+    let reply = match outcome {
+        Ok(reply) => reply,
+        Err(error) => {
+            // Who asks before sending (`100-continue`) is spared the sending, and who was too slow is not waited for.
+            let waits = head.headers.contains_key(EXPECT);
+            if !waits && !matches!(error, HttpError::Body(BodyError::TooSlow | BodyError::Broken)) {
+                body::discard(body).await;
+            }
+            refuse(&error)
+        }
+    };
     answered(label, reply.status().as_u16());
     reply
 }
 
 async fn act<B>(
     matched: Matched,
-    request: Request<B>,
+    head: &Parts,
+    body: Pin<&mut B>,
     context: &HttpContext,
 ) -> Result<Reply, HttpError>
 where
@@ -51,10 +67,10 @@ where
     // The routing table gives each operation its ids; the empty id of a missing one breaks the grammar and is refused.
     let id = ids.first().map_or("", String::as_str);
     match operation {
-        Operation::ListDevices => devices::list(&request, context).await,
-        Operation::GetDevice => devices::get(id, &request, context).await,
-        Operation::PutDevice => devices::put(id, request, context).await,
-        Operation::DeleteDevice => devices::delete(id, &request, context).await,
+        Operation::ListDevices => devices::list(head, context).await,
+        Operation::GetDevice => devices::get(id, head, context).await,
+        Operation::PutDevice => devices::put(id, head, body, context).await,
+        Operation::DeleteDevice => devices::delete(id, head, context).await,
         Operation::NotBuilt(what) => Err(HttpError::NotBuilt(what)),
     }
 }

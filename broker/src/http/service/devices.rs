@@ -3,11 +3,14 @@
 //! Each call: check the id, then the caller, then the body, then ask the registry. PUT without `If-Match` creates, with it
 //! updates; the registry decides about conflicts and stale ETags, atomically with the change.
 
+use std::pin::Pin;
+
 use bytes::Bytes;
+use http::request::Parts;
 use http_body_util::Full;
 use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH};
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{HeaderMap, StatusCode};
 use ironhub_domain::HubError;
 use ironhub_domain::auth::Permissions;
 use ironhub_domain::ids::DeviceId;
@@ -24,38 +27,35 @@ use crate::http::handle::wall_clock;
 use crate::router::request::DeviceView;
 
 /// `GET /devices?top=N`: up to N identities, 1000 without N and at most.
-pub async fn list<B>(request: &Request<B>, context: &HttpContext) -> Result<Reply, HttpError> {
-    allow(request.headers(), context, Permissions::REGISTRY_READ, "devices")?;
-    let top = top(request.uri().query().unwrap_or_default())?;
+pub async fn list(head: &Parts, context: &HttpContext) -> Result<Reply, HttpError> {
+    allow(&head.headers, context, Permissions::REGISTRY_READ, "devices")?;
+    let top = top(head.uri.query().unwrap_or_default())?;
     let devices = context.registry.list_identities(top).await?;
     let list = devices.iter().map(device_json::write).collect();
     Ok(json_reply(&Value::Array(list)))
 }
 
 /// `GET /devices/{id}`.
-pub async fn get<B>(
-    id: &str,
-    request: &Request<B>,
-    context: &HttpContext,
-) -> Result<Reply, HttpError> {
+pub async fn get(id: &str, head: &Parts, context: &HttpContext) -> Result<Reply, HttpError> {
     let id = device_id(id)?;
-    allow(request.headers(), context, Permissions::REGISTRY_READ, &path(&id))?;
+    allow(&head.headers, context, Permissions::REGISTRY_READ, &path(&id))?;
     Ok(device_reply(&context.registry.identity(&id).await?))
 }
 
 /// `PUT /devices/{id}`.
 pub async fn put<B>(
     id: &str,
-    request: Request<B>,
+    head: &Parts,
+    body: Pin<&mut B>,
     context: &HttpContext,
 ) -> Result<Reply, HttpError>
 where
     B: Body<Data = Bytes>,
 {
     let id = device_id(id)?;
-    allow(request.headers(), context, Permissions::REGISTRY_WRITE, &path(&id))?;
-    let condition = if_match(request.headers())?;
-    let text = body::read(request.into_body(), JSON_BODY_BYTES_MAX).await?;
+    allow(&head.headers, context, Permissions::REGISTRY_WRITE, &path(&id))?;
+    let condition = if_match(&head.headers)?;
+    let text = body::read(body, JSON_BODY_BYTES_MAX).await?;
     let wanted = device_json::read(id, &text)?;
     let device = match condition {
         None => context.registry.create_identity(wanted).await?,
@@ -65,14 +65,10 @@ where
 }
 
 /// `DELETE /devices/{id}`.
-pub async fn delete<B>(
-    id: &str,
-    request: &Request<B>,
-    context: &HttpContext,
-) -> Result<Reply, HttpError> {
+pub async fn delete(id: &str, head: &Parts, context: &HttpContext) -> Result<Reply, HttpError> {
     let id = device_id(id)?;
-    allow(request.headers(), context, Permissions::REGISTRY_WRITE, &path(&id))?;
-    let condition = if_match(request.headers())?;
+    allow(&head.headers, context, Permissions::REGISTRY_WRITE, &path(&id))?;
+    let condition = if_match(&head.headers)?;
     context.registry.delete_identity(&id, condition).await?;
     let mut reply = Reply::new(Full::default());
     *reply.status_mut() = StatusCode::NO_CONTENT;

@@ -191,3 +191,38 @@ async fn http_2_carries_the_same_calls_at_once() {
     assert_eq!(put(201, "{".into()).await, 400);
     assert_eq!(put(202, "{}".into()).await, 200);
 }
+
+/// Sends a request in pieces, each when the one before is taken; the answer, or why it cannot be read.
+async fn send_all_then_read(request: &str, buffer: usize) -> String {
+    let (mut client, server) = duplex(buffer);
+    tokio::spawn(serve(server, PEER, Arc::new(context(None))));
+    client.write_all(request.as_bytes()).await.expect("the hub takes all of it");
+    rest(&mut client).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_a_refused_body_to_its_end_gets_to_read_why() {
+    let body = "y".repeat(300_000);
+    let length = format!("Connection: close\r\nContent-Length: {}", body.len());
+    let large = put(&length, &body);
+    assert!(send_all_then_read(&large, 512).await.starts_with("HTTP/1.1 413"));
+    let forged = large.replace("skn=iothubowner", "skn=nobody");
+    assert!(send_all_then_read(&forged, 512).await.starts_with("HTTP/1.1 401"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_before_sending_is_answered_at_once() {
+    let mut client = connect(context(None));
+    let length = "Connection: close\r\nExpect: 100-continue\r\nContent-Length: 300000";
+    client.write_all(put(length, "").as_bytes()).await.unwrap();
+    let answer = rest(&mut client).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    let mut client = connect(context(None));
+    let length = "Connection: close\r\nExpect: 100-continue\r\nContent-Length: 2";
+    client.write_all(put(length, "").as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    client.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    client.write_all(b"{}").await.unwrap();
+    assert!(rest(&mut client).await.starts_with("HTTP/1.1 200"));
+}
