@@ -1,2 +1,23 @@
-//! The hub: frontends, device actors, partitions. `app` wires everything together.
+//! The hub: protocol frontends, device actors, partitions. [`app`] wires everything together; read it first.
+//!
+//! Who may import whom is in `docs/ARCHITECTURE.md` and checked by `tests/tidy.rs`.
+
+pub(crate) mod actor;
+pub mod amqp;
+pub mod app;
+pub(crate) mod bootstrap;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub(crate) mod event_source;
+pub(crate) mod frontends;
+pub(crate) mod guard;
+pub mod http;
+pub mod logging;
+pub mod metrics;
+pub mod mqtt;
+pub mod net;
+pub mod partition;
 pub mod router;
+pub mod shutdown;
+pub(crate) mod system;

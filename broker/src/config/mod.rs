@@ -97,7 +97,9 @@ impl Config {
                 return Err(ConfigError("tls.key: missing; --tls-cert needs --tls-key too".into()));
             }
             (None, Some(_)) => {
-                return Err(ConfigError("tls.cert: missing; --tls-key needs --tls-cert too".into()));
+                return Err(ConfigError(
+                    "tls.cert: missing; --tls-key needs --tls-cert too".into(),
+                ));
             }
         };
         let events = file.events.unwrap_or_default();
