@@ -44,8 +44,23 @@ fn frames_out_of_state_close_the_connection() {
     check(|peer| peer.write(0, Performative::Open(Box::default())), not_allowed);
     check(|peer| peer.begin(3, 1), not_allowed);
     check(|peer| peer.write(7, Performative::End(End::default())), not_allowed);
-    check(|peer| peer.write(7, Performative::Flow(Flow::default())), not_allowed);
+    check(|peer| peer.transfer(1, 0, false, b""), ("end", "amqp:session:unattached-handle"));
+    let attach = Performative::Attach(Box::new(Peer::attach_frame(0, Role::Sender)));
+    check(|peer| peer.write(7, attach), not_allowed);
     check(|peer| peer.begin(1000, 1), ("close", "amqp:connection:framing-error"));
+}
+
+#[test]
+fn leftovers_of_an_ended_session_are_dropped() {
+    let mut peer = Peer::with_session(512, 100);
+    peer.write(3, Performative::End(End::default()));
+    peer.events();
+    peer.read();
+    peer.write(3, Performative::Detach(Detach::default()));
+    peer.write(3, Performative::Flow(Flow::default()));
+    peer.write(3, Performative::Disposition(Disposition::default()));
+    assert_eq!((peer.events(), peer.read()), (vec![], vec![]));
+    assert!(peer.connection.is_open());
 }
 
 #[test]

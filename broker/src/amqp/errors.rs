@@ -1,0 +1,37 @@
+//! The AMQP face of the hub's errors: a condition and a text (service-protocols.md 3.4, 3.7).
+
+use ironhub_domain::HubError;
+use ironhub_wire::amqp::{Error, condition};
+
+/// The condition that an error travels under.
+pub(super) fn condition(error: &HubError) -> &'static str {
+    match error {
+        HubError::InvalidId(_) | HubError::InvalidArgument(_) => condition::ARGUMENT_ERROR,
+        HubError::DeviceNotFound(_) => condition::NOT_FOUND,
+        HubError::DeviceAlreadyExists(_) | HubError::PreconditionFailed { .. } => {
+            condition::NOT_ALLOWED
+        }
+        HubError::DeviceDisabled(_) | HubError::Unauthorized(_) | HubError::Forbidden(_) => {
+            condition::UNAUTHORIZED_ACCESS
+        }
+        HubError::MessageTooLarge { .. } => condition::MESSAGE_SIZE_EXCEEDED,
+        HubError::SessionFenced => condition::STOLEN,
+        HubError::Busy => condition::SERVER_BUSY,
+        HubError::NoLeader { .. } | HubError::OutcomeUnknown => condition::TIMEOUT,
+        HubError::StorageFull => condition::RESOURCE_LIMIT_EXCEEDED,
+        HubError::ShuttingDown => condition::CONNECTION_FORCED,
+        HubError::Internal(_) => condition::INTERNAL_ERROR,
+    }
+}
+
+/// The whole error. What only the operator should read stays in the log.
+pub(super) fn error(error: &HubError) -> Error {
+    let text = match error {
+        HubError::Internal(detail) => {
+            tracing::warn!(%detail, "internal error told to an AMQP client");
+            "internal error".to_owned()
+        }
+        other => other.to_string(),
+    };
+    Error::new(condition(error), text)
+}

@@ -1,0 +1,18 @@
+//! The Event Hubs-compatible endpoint (service-protocols.md 4): properties by request, events by link.
+//!
+//! [`receive`] is one receiver; [`receivers`] says which receivers may exist beside each other; [`render`] turns an event
+//! into a message; [`filter`] finds where a receiver wants to start.
+
+mod filter;
+mod management;
+mod receive;
+mod receivers;
+mod redirect;
+mod render;
+mod source;
+
+pub(super) use management::{answer, is_entity};
+pub(super) use receive::{Attached, Receiver, attach, paths};
+pub use receivers::Receivers;
+pub(super) use redirect::redirect;
+pub use source::EventSource;

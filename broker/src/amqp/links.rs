@@ -1,0 +1,351 @@
+//! What the links of a connection are for, and what their clients may do with them.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use ironhub_domain::auth::Permissions;
+use ironhub_wire::amqp::{
+    Attach, AttachReply, DeliveryState, Error, Event, LinkId, Role, Text, Value, condition,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::address::{self, Address};
+use super::eventhub::{self, Attached, Receiver};
+use super::requests::{Answer, Request};
+use super::session::{Session, wall_clock};
+use super::{AMQPS_PORT, cbs, metrics};
+
+/// Requests that a client may have under way on one link.
+const REQUEST_CREDIT: u32 = 50;
+/// Largest request: a token, or a question.
+const REQUEST_BYTES_MAX: u64 = 64 * 1024;
+/// Answers that wait for a client's credit, over the whole connection.
+const REPLIES_MAX: usize = 100;
+/// Event receivers of one connection.
+const RECEIVERS_MAX: usize = 256;
+
+/// What a link is for. Each pair of request and reply links shares a session.
+pub(super) enum Link {
+    CbsRequests,
+    CbsReplies,
+    ManagementRequests,
+    ManagementReplies {
+        /// How the client calls its end.
+        target: Option<Box<str>>,
+    },
+    Receiver(Box<Receiver>),
+}
+
+/// Answers that wait for credit, oldest first.
+#[derive(Default)]
+pub(super) struct Replies(VecDeque<(LinkId, Bytes)>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    pub(super) fn on_event(&mut self, event: Event) {
+        match event {
+            Event::SaslPlain { user, password } => self.on_plain(&user, &password),
+            Event::Opened(open) => {
+                metrics::opened();
+                tracing::debug!(container = %open.container_id, hostname = ?open.hostname, "AMQP connection opened");
+                if !self.grants.any(wall_clock()) {
+                    self.token_due = Some(Instant::now() + self.context.options.token_timeout);
+                }
+            }
+            Event::Attach { link, attach } => self.on_attach(link, &attach),
+            Event::Transfer { link, delivery, settled, message, .. } => {
+                self.on_transfer(link, delivery, settled, &message);
+            }
+            Event::Sendable { link, drain } => {
+                if let (Some(Link::Receiver(receiver)), true) = (self.links.get_mut(&link), drain) {
+                    receiver.drain();
+                }
+            }
+            // Everything is sent settled; some clients tell outcomes all the same.
+            Event::Disposition { .. } => {}
+            Event::Detached { link, .. } => drop(self.links.remove(&link)),
+            Event::Closed { error } => {
+                self.links.clear();
+                self.ended = error.map(|error| error.to_string());
+            }
+        }
+    }
+
+    fn on_plain(&mut self, user: &Text, password: &Text) {
+        let now = wall_clock();
+        let accepted = match cbs::plain(user.as_str(), password.as_str(), &self.context, now) {
+            Ok(principal) => self.grants.put("", principal, now).is_ok(),
+            Err(error) => {
+                tracing::debug!(%error, "PLAIN credentials refused");
+                false
+            }
+        };
+        self.plain = accepted;
+        self.tokens_end = self.grants.next_end(now);
+        self.connection.sasl_outcome(accepted);
+    }
+
+    fn on_attach(&mut self, link: LinkId, attach: &Attach) {
+        let address = match attach.role {
+            Role::Sender => attach.target.as_ref().and_then(|target| target.address.as_ref()),
+            Role::Receiver => attach.source.as_ref().and_then(|source| source.address.as_ref()),
+        };
+        let text = address.map_or("", Text::as_str);
+        let address = Address::parse(text);
+        if self.plain && address::is_built_in(text) && address != Address::Unknown {
+            return self.redirect(link, attach, text);
+        }
+        match self.open_link(&address, attach) {
+            Ok((kind, reply)) => {
+                self.connection.accept(link, attach, reply);
+                self.links.insert(link, kind);
+            }
+            Err(error) => {
+                let told: &'static str = known(&error);
+                metrics::refused(told);
+                tracing::debug!(address = text, %error, "AMQP link refused");
+                self.connection.refuse(link, attach, error);
+            }
+        }
+    }
+
+    fn open_link(
+        &mut self,
+        address: &Address,
+        attach: &Attach,
+    ) -> Result<(Link, AttachReply), Error> {
+        let requests = AttachReply {
+            max_message_size: REQUEST_BYTES_MAX,
+            credit: REQUEST_CREDIT,
+            ..AttachReply::default()
+        };
+        let replies = AttachReply { credit: 0, ..requests.clone() };
+        match (address, attach.role) {
+            (Address::Cbs, Role::Sender) => Ok((Link::CbsRequests, requests)),
+            (Address::Cbs, Role::Receiver) => Ok((Link::CbsReplies, replies)),
+            (Address::Management { .. }, role) => {
+                self.authorize(&self.management_paths())?;
+                let target = attach.target.as_ref().and_then(|target| target.address.as_ref());
+                let target = target.map(|target| target.as_str().into());
+                Ok(match role {
+                    Role::Sender => (Link::ManagementRequests, requests),
+                    Role::Receiver => (Link::ManagementReplies { target }, replies),
+                })
+            }
+            (Address::Partition { entity, group, partition }, Role::Receiver) => {
+                self.open_receiver(entity, group, partition, attach)
+            }
+            (Address::Partition { .. }, Role::Sender) => Err(Error::new(
+                condition::NOT_ALLOWED,
+                "events are sent by devices; this address can only be received from",
+            )),
+            (Address::Unknown, _) if !self.grants.any(wall_clock()) => Err(unauthorized()),
+            (Address::Unknown, _) => {
+                Err(Error::new(condition::NOT_FOUND, "the hub has no node of this address"))
+            }
+        }
+    }
+
+    fn open_receiver(
+        &mut self,
+        entity: &str,
+        group: &str,
+        partition: &str,
+        attach: &Attach,
+    ) -> Result<(Link, AttachReply), Error> {
+        let events = &self.context.options.events;
+        self.authorize(&eventhub::paths(events.entity_name(), group, partition))?;
+        if !eventhub::is_entity(entity, &**events) {
+            let text = format!("there is no event hub {entity:?}");
+            return Err(Error::new(condition::NOT_FOUND, text));
+        }
+        let receivers = self.links.values().filter(|link| matches!(link, Link::Receiver(_)));
+        if receivers.count() >= RECEIVERS_MAX {
+            let text = format!("a connection has at most {RECEIVERS_MAX} receivers");
+            return Err(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+        }
+        let Attached { receiver, reply } =
+            eventhub::attach(events, &self.context.receivers, attach, group, partition)?;
+        Ok((Link::Receiver(Box::new(receiver)), reply))
+    }
+
+    /// Attaches and detaches with the way to the event hub: an attach that failed would not be taken for a redirect.
+    fn redirect(&mut self, link: LinkId, attach: &Attach, text: &str) {
+        let options = &self.context.options;
+        let below = address::relative(text).splitn(3, '/').nth(2).unwrap_or_default();
+        let path = format!("{}/{below}", options.events.entity_name());
+        let error = eventhub::redirect(&options.hub_host, AMQPS_PORT, &path);
+        let reply = AttachReply { max_message_size: REQUEST_BYTES_MAX, ..AttachReply::default() };
+        self.connection.accept(link, attach, reply);
+        self.connection.detach(link, Some(error));
+    }
+
+    fn on_transfer(&mut self, link: LinkId, delivery: u32, settled: bool, message: &Bytes) {
+        let request = Request::read(message);
+        // A request is settled before it is answered (service-protocols.md 3.1 E12).
+        match (&request, settled) {
+            (_, true) => self.connection.consumed(link),
+            (Ok(_), false) => self.connection.settle(link, delivery, DeliveryState::Accepted),
+            (Err(error), false) => {
+                let state = DeliveryState::rejected(error.clone().into());
+                self.connection.settle(link, delivery, state);
+            }
+        }
+        let Ok(request) = request else { return };
+        let answer = match self.links.get(&link) {
+            Some(Link::CbsRequests) => self.put_token(&request),
+            Some(Link::ManagementRequests) => {
+                eventhub::answer(&request, &*self.context.options.events)
+            }
+            Some(Link::CbsReplies | Link::ManagementReplies { .. } | Link::Receiver(_)) | None => {
+                return;
+            }
+        };
+        let Some(to) = self.reply_link(link, &request) else {
+            tracing::debug!("a request came without a link for its answer");
+            return;
+        };
+        if self.replies.0.len() >= REPLIES_MAX {
+            let text = "answers wait for credit that is not granted";
+            return self.close_with(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+        }
+        self.replies.0.push_back((to, request.answer(&answer)));
+        self.send_replies();
+    }
+
+    fn put_token(&mut self, request: &Request) -> Answer {
+        let now = wall_clock();
+        match cbs::put_token(request, &self.context, now) {
+            Ok(put) => match self.grants.put(&put.audience, put.principal, now) {
+                Ok(()) => {
+                    self.token_due = None;
+                    self.tokens_end = self.grants.next_end(now);
+                    Answer::ok(Value::Null)
+                }
+                Err(error) => Answer::failed(403, None, &error.to_string()),
+            },
+            Err(answer) => answer,
+        }
+    }
+
+    /// The reply link of a request's session; of several, the one that the request names.
+    fn reply_link(&self, requests: LinkId, request: &Request) -> Option<LinkId> {
+        let management = matches!(self.links.get(&requests), Some(Link::ManagementRequests));
+        let named = request.reply_to.as_ref().map(Text::as_str);
+        let mut fallback = None;
+        for (id, link) in &self.links {
+            match link {
+                Link::CbsReplies if !management && id.channel() == requests.channel() => {
+                    return Some(*id);
+                }
+                Link::ManagementReplies { target } if management => {
+                    if named.is_some() && target.as_deref() == named {
+                        return Some(*id);
+                    }
+                    if id.channel() == requests.channel() {
+                        fallback = Some(*id);
+                    }
+                }
+                _ => {}
+            }
+        }
+        fallback
+    }
+
+    /// Sends the answers whose links have credit, each link's in order.
+    pub(super) fn send_replies(&mut self) {
+        if self.replies.0.is_empty() {
+            return;
+        }
+        let (connection, links) = (&mut self.connection, &self.links);
+        self.replies.0.retain(|(link, answer)| {
+            if !links.contains_key(link) {
+                return false;
+            }
+            // What cannot be sent now goes when credit comes.
+            !connection.can_send(*link)
+                || connection.send(*link, Bytes::from_static(b"\0"), true, answer.clone()).is_err()
+        });
+        if self.replies.0.is_empty() {
+            self.replies = Replies::default();
+        }
+    }
+
+    /// Detaches links whose token has ended, and closes a connection that never had one in time.
+    pub(super) fn check_deadlines(&mut self) {
+        if self.token_due.is_some_and(|due| due <= Instant::now()) {
+            self.token_due = None;
+            let text = "no token was put in time";
+            return self.close_with(Error::new(condition::UNAUTHORIZED_ACCESS, text));
+        }
+        if self.plain && self.connection.is_open() && !self.grants.any(wall_clock()) {
+            let text = "the connection's token has expired";
+            return self.close_with(Error::new(condition::UNAUTHORIZED_ACCESS, text));
+        }
+        let now = wall_clock();
+        if self.tokens_end.is_some_and(|end| end <= now) {
+            self.detach_expired();
+            self.tokens_end = self.grants.next_end(now);
+        }
+    }
+
+    fn detach_expired(&mut self) {
+        let allowed = |link: &Link| match link {
+            Link::CbsRequests | Link::CbsReplies => true,
+            Link::ManagementRequests | Link::ManagementReplies { .. } => {
+                self.authorize(&self.management_paths()).is_ok()
+            }
+            Link::Receiver(receiver) => self.authorize(&receiver.paths()).is_ok(),
+        };
+        let expired: Vec<LinkId> =
+            self.links.iter().filter(|(_, link)| !allowed(link)).map(|(id, _)| *id).collect();
+        for link in expired {
+            self.detach(link, Error::new(condition::UNAUTHORIZED_ACCESS, "the token has expired"));
+        }
+    }
+
+    pub(super) fn detach(&mut self, link: LinkId, error: Error) {
+        tracing::debug!(%error, "AMQP link detached");
+        self.links.remove(&link);
+        self.connection.detach(link, Some(error));
+    }
+
+    pub(super) fn close_with(&mut self, error: Error) {
+        self.links.clear();
+        self.ended = Some(error.to_string());
+        self.connection.close(Some(error));
+    }
+
+    fn management_paths(&self) -> [String; 2] {
+        let entity = self.context.options.events.entity_name();
+        [format!("{entity}/$management"), format!("{}/$management", address::BUILT_IN)]
+    }
+
+    /// Reading events and their properties takes ServiceConnect (service-protocols.md 1.1).
+    fn authorize(&self, paths: &[String; 2]) -> Result<(), Error> {
+        let paths = [paths[0].as_str(), paths[1].as_str()];
+        if self.grants.allow(Permissions::SERVICE_CONNECT, &paths, wall_clock()) {
+            return Ok(());
+        }
+        Err(unauthorized())
+    }
+}
+
+fn unauthorized() -> Error {
+    let text = "no token of this connection allows this: it takes ServiceConnect on this address";
+    Error::new(condition::UNAUTHORIZED_ACCESS, text)
+}
+
+/// The condition as a label: only those that refusals are made of.
+fn known(error: &Error) -> &'static str {
+    let ours = [
+        condition::UNAUTHORIZED_ACCESS,
+        condition::NOT_FOUND,
+        condition::NOT_ALLOWED,
+        condition::STOLEN,
+        condition::RESOURCE_LIMIT_EXCEEDED,
+        condition::ARGUMENT_ERROR,
+        condition::INVALID_FIELD,
+    ];
+    ours.into_iter().find(|name| error.condition == *name).unwrap_or("other")
+}
