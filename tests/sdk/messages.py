@@ -6,6 +6,8 @@ import urllib.parse
 
 EXPIRY = datetime.datetime(2031, 2, 3, 4, 5, 6)
 EXPIRY_MS = int(EXPIRY.replace(tzinfo=datetime.timezone.utc).timestamp() * 1000)
+CREATED = "2021-04-21T11:30:16Z"
+CREATED_MS = 1619004616000
 
 # Names of a message's fields here (as Node calls them), in the topic, and in what the consumers see.
 SYSTEM = {
@@ -46,7 +48,7 @@ def variant(device_id, number):
     elif kind == 2:
         message |= {"contentType": "application/octet-stream", "body": bytes(range(256)) + str(number).encode()}
     elif kind == 3:
-        message |= {"app": [["iothub-creation-time-utc", "2021-04-21T11:30:16Z"], ["percent", "100%25"]]}
+        message |= {"app": [["iothub-creation-time-utc", CREATED], ["percent", "100%25"]]}
     return message
 
 
@@ -80,8 +82,7 @@ def seen(event):
     # Consumers find the creation time among the annotations or among the properties; both are documented.
     if "iothub-creation-time-utc" in system:
         app.setdefault("iothub-creation-time-utc", system.pop("iothub-creation-time-utc"))
-    if isinstance(system.get("user-id"), dict):
-        system["user-id"] = bytes(system["user-id"]["data"]).decode()
+        assert system.pop("creation-time", CREATED_MS) == CREATED_MS
     return {
         "body": event["body"],
         "system": {name: value for name, value in system.items() if name not in STAMPED},

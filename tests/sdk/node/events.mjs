@@ -17,6 +17,10 @@ function position(given) {
   return given.enqueuedOn === undefined ? given : { ...given, enqueuedOn: new Date(given.enqueuedOn) };
 }
 
+// Binary values, such as the user id, as text.
+const plain = (value) => (value instanceof Uint8Array ? Buffer.from(value).toString() : value);
+const plainAll = (map) => Object.fromEntries(Object.entries(map ?? {}).map(([name, value]) => [name, plain(value)]));
+
 function record(event, partition) {
   return {
     partition,
@@ -25,8 +29,8 @@ function record(event, partition) {
     enqueued: event.enqueuedTimeUtc.getTime(),
     key: event.partitionKey,
     body: event.body.toString('base64'),
-    app: event.properties ?? {},
-    system: { ...event.systemProperties },
+    app: plainAll(event.properties),
+    system: plainAll(event.systemProperties),
     device: event.systemProperties['iothub-connection-device-id'],
   };
 }
