@@ -23,27 +23,27 @@ impl Https {
     /// Connects and trusts the hub's CA.
     pub fn connect(hub: &Hub) -> Self {
         let mut roots = RootCertStore::empty();
-        let pem = std::fs::read(hub.dir().join("ca.pem")).unwrap();
+        let pem = std::fs::read(hub.dir().join("ca.pem")).expect("ca.pem");
         for certificate in CertificateDer::pem_slice_iter(&pem) {
-            roots.add(certificate.unwrap()).unwrap();
+            roots.add(certificate.expect("PEM")).expect("a CA");
         }
         let config =
             ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
                 .with_safe_default_protocol_versions()
-                .unwrap()
+                .expect("TLS versions")
                 .with_root_certificates(roots)
                 .with_no_client_auth();
-        let name = ServerName::try_from("localhost").unwrap();
-        let session = ClientConnection::new(Arc::new(config), name).unwrap();
-        let tcp = TcpStream::connect(hub.address("https")).unwrap();
-        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+        let name = ServerName::try_from("localhost").expect("a name");
+        let session = ClientConnection::new(Arc::new(config), name).expect("a TLS session");
+        let tcp = TcpStream::connect(hub.address("https")).expect("a connection");
+        tcp.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         Self(StreamOwned::new(session, tcp))
     }
 
     /// Sends these bytes.
     pub fn send(&mut self, bytes: &[u8]) {
-        self.0.write_all(bytes).unwrap();
-        self.0.flush().unwrap();
+        self.0.write_all(bytes).expect("the hub takes it");
+        self.0.flush().expect("the hub takes it");
     }
 
     /// Says that nothing more comes.
@@ -65,15 +65,15 @@ impl Https {
                 ) => {}
             Err(error) => panic!("the hub does not close: {error}"),
         }
-        String::from_utf8(answer).unwrap()
+        String::from_utf8(answer).expect("text")
     }
 }
 
 /// A token of the policy in `hub.env`, or of another one with its key.
 pub fn owner_token(hub: &Hub, resource: &str, policy: &str, expiry: u64) -> String {
-    let account =
-        ServiceConnectionString::parse(&hub.env("IRONHUB_SERVICE_CONNECTION_STRING")).unwrap();
-    token(resource, policy, &account.key, KeyForm::Decoded, expiry).unwrap()
+    let account = ServiceConnectionString::parse(&hub.env("IRONHUB_SERVICE_CONNECTION_STRING"))
+        .expect("a service string");
+    token(resource, policy, &account.key, KeyForm::Decoded, expiry).expect("a token")
 }
 
 /// The head of a request that closes its connection, without the empty line.
