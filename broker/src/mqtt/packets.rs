@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ironhub_domain::event::D2cMessage;
 use ironhub_wire::mqtt::decode::{Filters, decode};
 use ironhub_wire::mqtt::encode;
-use ironhub_wire::mqtt::framer::{PACKET_BYTES_MAX, Step, next_frame};
+use ironhub_wire::mqtt::framer::{Kind, PACKET_BYTES_MAX, Step, next_frame};
 use ironhub_wire::mqtt::packet::{Delivery, Packet, PacketId};
 
 use super::d2c::{self, Identity};
@@ -15,6 +15,9 @@ use super::subscriptions::Subscriptions;
 
 /// Most filters in one SUBSCRIBE or UNSUBSCRIBE; SDKs send up to five.
 const FILTERS_MAX: usize = 64;
+
+/// Room for this many messages is made ahead; more grow as they come.
+const RESERVED_MAX: usize = 127;
 
 /// The messages of one read, in order.
 #[derive(Default)]
@@ -38,6 +41,11 @@ impl Packets<'_> {
     /// Takes all complete packets off `input`. On an error the batch holds what came before it.
     pub(super) fn take(&mut self, input: &mut Bytes) -> Result<(), Cause> {
         while let Step::Item(frame) = next_frame(input, PACKET_BYTES_MAX)? {
+            if frame.kind == Kind::Publish && self.batch.messages.is_empty() {
+                // Packets of one read are mostly alike.
+                let alike = input.len() / (frame.body.len() + 2);
+                self.batch.messages.reserve(1 + alike.min(RESERVED_MAX));
+            }
             self.packet(decode(&frame)?)?;
         }
         Ok(())

@@ -286,3 +286,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_is_small() {
+        let timer = size_of::<Sleep>();
+        let session = size_of::<Session<tokio::net::TcpStream>>();
+        assert!(timer + session <= 768, "timer {timer}, session {session}");
+    }
+}
