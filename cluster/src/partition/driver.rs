@@ -187,6 +187,16 @@ impl<M: StateMachine, T: Transport> Driver<M, T> {
                 tracing::error!(needed, "no room for the log, will try again");
                 self.engine.write_refused(token);
             }
+            Event::Written(
+                token,
+                Err(NodeError::Storage {
+                    source: StorageError::Engine { full: true, message },
+                    ..
+                }),
+            ) => {
+                tracing::error!(%message, "no room to flush a snapshot, will try again");
+                self.engine.write_refused(token);
+            }
             Event::Written(_, Err(error)) => return Err(error),
             Event::Flushed(result) => self.engine.flushed(result)?,
             Event::StorageFull(full) => self.engine.set_storage_full(full),

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost11::Message as _;
 use raft::eraftpb::{ConfChangeV2, Message, MessageType};
-use raft::{Config, RawNode, SnapshotStatus, StateRole};
+use raft::{Config, RawNode, SnapshotStatus};
 
 use super::apply::Batch;
 use super::barriers::Barriers;
 use super::config::EngineConfig;
 use super::defect::Defects;
 use super::error::{NodeError, ProposeError};
+use super::leadership::election_seed;
 use super::limits::{
     APPEND_BYTES_MAX, APPENDS_INFLIGHT_MAX, APPLY_BYTES_MAX, ELECTION_TICKS_MAX,
     ELECTION_TICKS_MIN, HEARTBEAT_TICKS, SNAPSHOT_ANSWER_TICKS_MAX, TAIL_BYTES_MAX,
@@ -24,6 +25,7 @@ use super::membership::{MemberChange, Membership, joint_change};
 use super::output::{GroupStatus, Leadership, Output};
 use super::persist::Persistence;
 use super::proposals::Proposals;
+use super::ready::is_contiguous;
 use super::record::Applied;
 use super::snapshot;
 use super::tail::TailStorage;
@@ -62,16 +64,16 @@ pub(crate) struct Group<M: StateMachine, P, D> {
     pub(super) persisted_just_now: bool,
     /// Snapshots under way: receiver and tick of sending.
     pub(super) snapshots_sent: Vec<(u64, u64)>,
-    ticks: u64,
+    pub(super) ticks: u64,
     /// Since when entries of a lost leadership are unresolved.
-    unresolved_since: Option<u64>,
+    pub(super) unresolved_since: Option<u64>,
     /// Term in which Raft has this node as the leader.
-    led_term: Option<u64>,
+    pub(super) led_term: Option<u64>,
     /// What was told to the outside.
-    published: Leadership,
-    election_seed: u64,
-    election_term: u64,
-    election_ticks: usize,
+    pub(super) published: Leadership,
+    pub(super) election_seed: u64,
+    pub(super) election_term: u64,
+    pub(super) election_ticks: usize,
 }
 
 impl<M: StateMachine, P, D> Group<M, P, D> {
@@ -123,7 +125,7 @@ impl<M: StateMachine, P, D> Group<M, P, D> {
             unresolved_since: None,
             led_term: None,
             published: Leadership::default(),
-            election_seed: mix(config.seed ^ mix(config.node.0) ^ (u64::from(id.0) << 32)),
+            election_seed: election_seed(config.seed, config.node, id),
             election_term: u64::MAX,
             election_ticks: 0,
         };
@@ -185,8 +187,13 @@ impl<M: StateMachine, P, D> Group<M, P, D> {
             | MessageType::MsgUnreachable
             | MessageType::MsgSnapStatus
             | MessageType::MsgCheckQuorum => return,
-            MessageType::MsgAppend
-            | MessageType::MsgAppendResponse
+            MessageType::MsgAppend => {
+                if !is_contiguous(&message) {
+                    tracing::warn!(group = self.id.0, from = from.0, "append with a gap");
+                    return;
+                }
+            }
+            MessageType::MsgAppendResponse
             | MessageType::MsgRequestVote
             | MessageType::MsgRequestVoteResponse
             | MessageType::MsgHeartbeat
@@ -302,56 +309,6 @@ impl<M: StateMachine, P, D> Group<M, P, D> {
         }
     }
 
-    pub(crate) fn leads(&self) -> bool {
-        self.raft.raft.state == StateRole::Leader
-    }
-
-    fn not_leader(&self) -> ProposeError {
-        ProposeError::NotLeader { leader: self.leader() }
-    }
-
-    fn leader(&self) -> Option<NodeId> {
-        Some(self.raft.raft.leader_id).filter(|id| *id != 0).map(NodeId)
-    }
-
-    /// Notices that leadership came or went, and answers who cannot be served here any more. Returns the command bytes
-    /// that left the queue.
-    pub(super) fn observe_leadership(&mut self, out: &mut Output<M::Outcome, P, D>) -> usize {
-        let mut dropped = 0;
-        let term = self.raft.raft.term;
-        let led = self.leads().then_some(term);
-        if led != self.led_term {
-            if self.led_term.is_some() {
-                let refused = self.not_leader();
-                dropped = self
-                    .proposals
-                    .refuse_queued(|reply| out.completions.push((reply, Err(refused))));
-                self.barriers.refuse_all(|reply| out.done.push((reply, Err(refused))));
-                if let Some(waiter) = self.member_waiter.take() {
-                    out.done.push((waiter.reply, Err(ProposeError::OutcomeUnknown)));
-                }
-                self.unresolved_since = self.proposals.has_waiters().then_some(self.ticks);
-                self.snapshots_sent.clear();
-            }
-            if led.is_some() {
-                self.unresolved_since = None;
-            }
-            self.led_term = led;
-        }
-        let leading = led.is_some() && self.applied.term == term;
-        let now = Leadership { leader: self.leader(), term, leading };
-        if now != self.published {
-            let before = self.published.leading.then_some(self.published.term);
-            self.published = now;
-            let after = leading.then_some(term);
-            if before != after {
-                self.machine.leadership(after);
-            }
-            out.leadership.push((self.id, now));
-        }
-        dropped
-    }
-
     /// Ends everything that waits, because the node stops.
     pub(crate) fn refuse_all(&mut self, out: &mut Output<M::Outcome, P, D>) {
         let stopped = Err(ProposeError::Stopped);
@@ -361,21 +318,6 @@ impl<M: StateMachine, P, D> Group<M, P, D> {
         self.barriers.refuse_all(|reply| out.done.push((reply, stopped)));
         if let Some(waiter) = self.member_waiter.take() {
             out.done.push((waiter.reply, stopped));
-        }
-    }
-
-    /// Raft draws its election timeouts from a random source of its own; this puts one in place that depends on
-    /// the seed, the group, the node and the term only, and so differs between nodes and from election to election.
-    pub(super) fn pin_election_timeout(&mut self) {
-        let term = self.raft.raft.term;
-        if term != self.election_term {
-            let span = (ELECTION_TICKS_MAX - ELECTION_TICKS_MIN) as u64;
-            self.election_term = term;
-            self.election_ticks =
-                ELECTION_TICKS_MIN + (mix(self.election_seed.wrapping_add(term)) % span) as usize;
-        }
-        if self.raft.raft.randomized_election_timeout() != self.election_ticks {
-            self.raft.raft.set_randomized_election_timeout(self.election_ticks);
         }
     }
 
@@ -409,12 +351,4 @@ impl<M: StateMachine, P, D> Group<M, P, D> {
             stalled: self.stalled.is_some(),
         }
     }
-}
-
-/// Spreads the bits of a number (the finaliser of splitmix64).
-fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
 }

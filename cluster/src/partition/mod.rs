@@ -25,6 +25,7 @@ mod engine;
 mod error;
 mod group;
 mod handle;
+mod leadership;
 pub mod limits;
 mod logger;
 mod membership;
@@ -38,6 +39,7 @@ mod recovery;
 mod snapshot;
 mod tail;
 mod transport;
+mod upkeep;
 
 pub use config::EngineConfig;
 pub use defect::{Defect, Defects};

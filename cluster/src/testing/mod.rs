@@ -5,6 +5,14 @@ pub mod digest;
 pub mod disk;
 pub mod event_log;
 pub mod log_model;
+pub mod chaos;
+pub mod checkers;
+pub mod network;
+pub mod sim;
+mod sim_answers;
+mod sim_control;
+pub mod sim_node;
+pub mod workload;
 pub mod memory_store;
 
 pub use self::digest::digest;
