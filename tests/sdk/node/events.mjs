@@ -17,8 +17,8 @@ function position(given) {
   return given.enqueuedOn === undefined ? given : { ...given, enqueuedOn: new Date(given.enqueuedOn) };
 }
 
-// Binary values, such as the user id, as text.
-const plain = (value) => (value instanceof Uint8Array ? Buffer.from(value).toString() : value);
+// Binary values, such as the user id, as text. The SDK has made plain objects with numbers for names of them.
+const plain = (value) => (value !== null && typeof value === 'object' ? Buffer.from(Object.values(value)).toString() : value);
 const plainAll = (map) => Object.fromEntries(Object.entries(map ?? {}).map(([name, value]) => [name, plain(value)]));
 
 function record(event, partition) {
