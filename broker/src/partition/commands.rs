@@ -20,8 +20,8 @@ const APPEND_HEADER_BYTES: usize = 17;
 /// One sender's messages as one command, stamped with `now`. `messages` must not be empty; together they must stay far
 /// below 4 GiB, which the engine's bound on commands sees to.
 pub fn append_events(origin: &Origin, now: UnixMs, messages: &[D2cMessage]) -> Bytes {
-    let mut out = Vec::new();
-    out.reserve(APPEND_HEADER_BYTES);
+    let size = encode::event::size_hint(origin, messages);
+    let mut out = Vec::with_capacity(APPEND_HEADER_BYTES + size);
     out.push(kind::APPEND_EVENTS);
     out.extend_from_slice(&(messages.len() as u32).to_be_bytes());
     out.extend_from_slice(&now.0.to_be_bytes());

@@ -105,6 +105,7 @@ pub(super) struct RowBatch {
 pub(super) struct RowBatches {
     rest: Bytes,
     sequence: u64,
+    end: u64,
     offset: u64,
 }
 
@@ -113,6 +114,7 @@ impl RowBatches {
         Self {
             rest: Bytes::copy_from_slice(&value[HEADER_BYTES..]),
             sequence: header.first_sequence,
+            end: header.end(),
             offset: header.first_offset,
         }
     }
@@ -123,7 +125,10 @@ impl Iterator for RowBatches {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
-            return None;
+            // A row that lacks events must not pass for one that had none.
+            let whole = self.sequence == self.end;
+            self.end = self.sequence;
+            return (!whole).then(|| Err(damaged("event row", "lacks events")));
         }
         if self.rest.len() < BATCH_HEADER_BYTES {
             self.rest.clear();

@@ -29,8 +29,6 @@ const PROPERTY_VALUE: u32 = 2;
 pub(crate) fn encode_batch(out: &mut Vec<u8>, origin: &Origin, messages: &[D2cMessage]) -> usize {
     let start = out.len();
     let origin = origin_to_proto(origin);
-    let bytes: usize = messages.iter().map(|m| m.counted_size() + MESSAGE_OVERHEAD_GUESS).sum();
-    out.reserve(origin.encoded_len() + bytes);
     prost::encoding::message::encode(BATCH_ORIGIN, &origin, out);
     let mut last = 0;
     for (n, message) in messages.iter().enumerate() {
@@ -43,8 +41,13 @@ pub(crate) fn encode_batch(out: &mut Vec<u8>, origin: &Origin, messages: &[D2cMe
     last
 }
 
-/// Encoding around a message with two or three properties.
-const MESSAGE_OVERHEAD_GUESS: usize = 48;
+/// About as many bytes as the encoding of this batch takes.
+pub(crate) fn size_hint(origin: &Origin, messages: &[D2cMessage]) -> usize {
+    /// Encoding around an origin, and around a message with two or three properties.
+    const OVERHEAD: usize = 48;
+    let origin = origin.device.as_str().len() + origin.generation.len() + OVERHEAD;
+    origin + messages.iter().map(|message| message.counted_size() + OVERHEAD).sum::<usize>()
+}
 
 fn encode_body(out: &mut Vec<u8>, message: &D2cMessage) {
     let system_len = system_len(&message.system);

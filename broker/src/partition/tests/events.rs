@@ -184,8 +184,6 @@ fn a_damaged_row_is_an_error_and_what_lies_before_it_is_read() {
         let store = Arc::clone(&rig.store);
         store.write(&[Change::Put(Area::Events, key.clone(), row[..cut].to_vec())]).unwrap();
         assert_eq!(bodies(&rig.all())[..3], ["a", "b", "c"], "{cut}");
-        if cut < 29 || cut > 29 {
-            assert!(rig.reader().read(3, usize::MAX, usize::MAX).is_err(), "{cut}");
-        }
+        assert!(rig.reader().read(3, usize::MAX, usize::MAX).is_err(), "{cut}");
     }
 }
