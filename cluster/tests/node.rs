@@ -12,6 +12,7 @@ use ironhub_cluster::log::{FileDisk, LogOptions, SegmentLog};
 use ironhub_cluster::partition::{NoPeers, Node, NodeConfig, PartitionHandle, ProposeError};
 use ironhub_cluster::storage::{RocksOptions, RocksStore, StateStore};
 use ironhub_cluster::testing::event_log::EventLog;
+use ironhub_cluster::testing::{MemoryStore, SimDisk};
 use ironhub_cluster::{GroupId, NodeId};
 
 const GROUPS: u32 = 33;
@@ -127,4 +128,28 @@ fn answer_function_is_called_for_each_proposal_also_when_the_node_stops() {
     node.stop();
     drop((told, node));
     assert_eq!(answers.iter().count(), 1_000);
+}
+
+#[test]
+fn failed_sync_stops_the_node_and_says_why() {
+    let disk = SimDisk::new(1);
+    let log = SegmentLog::open(Arc::new(disk.clone()), LogOptions::default()).unwrap();
+    let machines = vec![(GroupId(1), EventLog::new(Default::default()))];
+    let config = NodeConfig::single(NodeId(1));
+    let state = Arc::new(MemoryStore::new());
+    let node = Node::start(config, Arc::new(log), state, machines, NoPeers).unwrap();
+    let partition = node.partition(GroupId(1));
+    await_leading(&partition);
+    disk.fail_syncs(1);
+    let answer = partition.propose(EventLog::command(1, 1, b"x")).unwrap().blocking_recv();
+    assert!(!matches!(answer, Ok(Ok(_))), "acknowledged without a sync: {answer:?}");
+    let start = Instant::now();
+    while node.failure().is_none() {
+        assert!(start.elapsed() < PATIENCE, "nobody is told");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let words = node.failure().unwrap().to_string();
+    assert!(words.contains("must stop"), "{words}");
+    node.stop();
+    assert_eq!(partition.propose(Bytes::new()).err(), Some(ProposeError::Stopped));
 }

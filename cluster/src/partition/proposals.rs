@@ -148,3 +148,69 @@ impl<P> Proposals<P> {
         !self.waiters.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(waiters: &[(u64, u64, u32)]) -> (Proposals<u32>, Vec<u32>) {
+        let (mut proposals, mut unknown) = (Proposals::default(), Vec::new());
+        for (index, term, reply) in waiters {
+            proposals.wait(*index, *term, vec![*reply], |reply| unknown.push(reply));
+        }
+        (proposals, unknown)
+    }
+
+    /// Who is answered, and who is told that the command was dropped, when an entry is applied.
+    fn check(waiters: &[(u64, u64, u32)], applied: (u64, u64), answered: &[u32], dropped: &[u32]) {
+        let (mut proposals, _) = waiting(waiters);
+        let mut told = Vec::new();
+        let replies =
+            proposals.applied(applied.0, applied.1, Defects::default(), |reply| told.push(reply));
+        assert_eq!(replies.unwrap_or_default(), answered, "answered at {applied:?}");
+        assert_eq!(told, dropped, "dropped at {applied:?}");
+    }
+
+    #[test]
+    fn answer_goes_to_the_entry_of_the_same_index_and_term_only() {
+        check(&[(7, 2, 1)], (7, 2), &[1], &[]);
+        check(&[(7, 2, 1)], (7, 3), &[], &[1]);
+        check(&[(7, 2, 1)], (6, 2), &[], &[]);
+        check(&[(7, 2, 1), (8, 2, 2)], (8, 2), &[2], &[1]);
+    }
+
+    #[test]
+    fn entries_cut_off_by_an_own_later_term_are_of_unknown_outcome() {
+        let (_, unknown) = waiting(&[(7, 2, 1), (8, 2, 2), (9, 2, 3), (8, 4, 4)]);
+        assert_eq!(unknown, [3, 2]);
+    }
+
+    #[test]
+    fn entry_closes_when_it_is_full_and_takes_one_large_command_whole() {
+        let mut proposals = Proposals::default();
+        for _ in 0..3 {
+            assert!(proposals.push(Bytes::from(vec![0; ENTRY_BYTES_FULL / 2]), ()).is_ok());
+        }
+        assert!(proposals.push(Bytes::from(vec![0; COMMAND_BYTES_MAX]), ()).is_ok());
+        let sizes: Vec<usize> =
+            std::iter::from_fn(|| (proposals.queued() > 0).then(|| proposals.next_entry()))
+                .map(|entry| entry.replies.len())
+                .collect();
+        assert_eq!(sizes, [2, 2]);
+    }
+
+    #[test]
+    fn queue_is_bounded_in_commands_and_in_bytes() {
+        let mut proposals = Proposals::default();
+        for _ in 0..GROUP_QUEUE_COMMANDS_MAX {
+            assert!(proposals.push(Bytes::new(), ()).is_ok());
+        }
+        assert_eq!(proposals.push(Bytes::new(), ()), Err(((), ProposeError::Busy)));
+        let mut proposals = Proposals::default();
+        let large = Bytes::from(vec![0; COMMAND_BYTES_MAX]);
+        for _ in 0..GROUP_QUEUE_BYTES_MAX / COMMAND_BYTES_MAX {
+            assert!(proposals.push(large.clone(), ()).is_ok());
+        }
+        assert_eq!(proposals.push(Bytes::from_static(b"x"), ()), Err(((), ProposeError::Busy)));
+    }
+}

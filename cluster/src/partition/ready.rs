@@ -155,3 +155,26 @@ pub(super) fn is_contiguous(message: &Message) -> bool {
         follows
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use raft::eraftpb::Entry;
+
+    use super::*;
+
+    #[test]
+    fn append_whose_entries_do_not_follow_its_position_is_noticed() {
+        let check = |position, indexes: &[u64], expected| {
+            let entry = |index: &u64| Entry { index: *index, ..Entry::default() };
+            let entries = indexes.iter().map(entry).collect();
+            let message = Message { index: position, entries, ..Message::default() };
+            assert_eq!(is_contiguous(&message), expected, "{position} {indexes:?}");
+        };
+        check(73, &[], true);
+        check(73, &[74, 75], true);
+        check(73, &[73], false);
+        check(73, &[75], false);
+        check(73, &[74, 76], false);
+        check(u64::MAX, &[0], false);
+    }
+}

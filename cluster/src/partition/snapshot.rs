@@ -132,3 +132,61 @@ fn rows(data: &[u8], visit: VisitRow<'_>) -> Option<()> {
         rest = after;
     }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::testing::{MemoryStore, digest};
+
+    const GROUP: GroupId = GroupId(3);
+
+    fn sample() -> (MemoryStore, Snapshot) {
+        let store = MemoryStore::new();
+        let key = |text: &str| [&GROUP.0.to_be_bytes()[..], text.as_bytes()].concat();
+        let other = GroupId(4).0.to_be_bytes().to_vec();
+        let applied = Applied { index: 9, term: 2, members: Default::default() };
+        let changes = vec![
+            Change::Put(Area::Records, key("r1"), b"one".to_vec()),
+            Change::Put(Area::Events, key("e1"), Vec::new()),
+            Change::Put(Area::Records, other, b"of another group".to_vec()),
+            applied.put(GROUP),
+        ];
+        assert!(store.write(&changes).is_ok());
+        let snapshot = build(GROUP, &applied, &store, 1_000).expect("it fits");
+        (store, snapshot)
+    }
+
+    #[test]
+    fn installed_state_equals_the_one_it_was_built_from() {
+        let (source, snapshot) = sample();
+        let target = MemoryStore::new();
+        let stale = [&GROUP.0.to_be_bytes()[..], b"stale"].concat();
+        assert!(target.write(&[Change::Put(Area::Events, stale, vec![1])]).is_ok());
+        let changes = changes(GROUP, &snapshot).expect("it is sound");
+        assert!(target.write(&changes).is_ok());
+        let of = |store: &MemoryStore| digest(store, &GROUP.0.to_be_bytes()).ok();
+        assert_eq!(of(&target), of(&source));
+    }
+
+    #[test]
+    fn snapshot_that_is_damaged_or_of_another_group_is_refused() {
+        let (_, snapshot) = sample();
+        assert!(is_sound(GROUP, &snapshot));
+        assert!(!is_sound(GroupId(4), &snapshot));
+        for place in 0..snapshot.data.len() {
+            let mut damaged = snapshot.clone();
+            damaged.data[place] ^= 0x40;
+            assert!(!is_sound(GROUP, &damaged), "byte {place}");
+            damaged.data.truncate(place);
+            assert!(!is_sound(GROUP, &damaged), "cut at {place}");
+        }
+    }
+
+    #[test]
+    fn state_larger_than_allowed_gives_no_snapshot() {
+        let (store, _) = sample();
+        let applied = Applied::default();
+        let refused = build(GROUP, &applied, &store, 20);
+        assert!(matches!(refused, Err(BuildError::TooLarge { max: 20 })));
+    }
+}
