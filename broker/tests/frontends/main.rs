@@ -3,6 +3,9 @@
 //! `support` starts a hub of its own for each test (data in a temporary directory, every listener on a free port).
 //! One test program for all of them, so that it links once; a new module is added here.
 
+// Helpers of tests fail their test like the tests themselves.
+#![allow(clippy::unwrap_used)]
+
 mod cli;
 mod http;
 mod https;
