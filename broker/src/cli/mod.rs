@@ -84,6 +84,9 @@ pub enum CommandError {
     /// The hub refused, or could not be reached.
     #[error("{0}")]
     Client(#[from] ClientError),
+    /// The hub said no over AMQP, or the connection to it was lost; the text says which.
+    #[error("{0}")]
+    Refused(String),
     /// Standard output is gone.
     #[error("cannot write the result: {0}")]
     Output(#[from] std::io::Error),
@@ -95,7 +98,7 @@ impl CommandError {
         match self {
             Self::Connection(_) | Self::Usage(_) => EXIT_USAGE,
             Self::Client(ClientError::ConnectionString(_)) => EXIT_USAGE,
-            Self::Client(_) | Self::Output(_) => EXIT_REFUSED,
+            Self::Client(_) | Self::Refused(_) | Self::Output(_) => EXIT_REFUSED,
         }
     }
 }
