@@ -4,6 +4,7 @@ import asyncio
 import datetime
 
 import pytest
+from azure.eventhub.exceptions import EventHubError
 
 import eventhub
 from eventhub import receiving
@@ -75,6 +76,13 @@ def test_node_starts_where_it_asked(hub, partition):
         assert answer["errors"] == [], label
         got = [event["sequence"] for event in answer["events"][name]]
         assert got == [event["sequence"] for event in events[first:]], label
+
+
+def test_a_position_that_is_none_is_refused(hub, partition):
+    name, _ = partition
+    for position in ("nonsense", "1.5", "12x"):
+        with receiving(hub, name, starting_position=position) as receiver:
+            assert isinstance(receiver.failed(), EventHubError), (position, receiver.errors)
 
 
 def test_latest_sees_only_what_comes_after_it_attached(hub):
