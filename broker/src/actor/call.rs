@@ -5,6 +5,7 @@ use ironhub_domain::event::{AuthMethod, D2cMessage};
 use ironhub_domain::registry::{IfMatch, PutDevice};
 use tokio::sync::oneshot;
 
+use super::in_flight::Admission;
 use crate::router::request::{CloseReason, ConnectRequest, Connected, D2cReply, DeviceView};
 
 /// One session of one device, unique within the process's life. A newer session fences an older one.
@@ -29,6 +30,7 @@ pub(super) enum Call {
     SendD2c {
         session: SessionId,
         messages: Vec<D2cMessage>,
+        place: Admission,
         reply: oneshot::Sender<D2cReply>,
     },
     /// A will may come from a session that was just taken over: it says so itself, with the credentials it had.

@@ -16,6 +16,7 @@ use ironhub_domain::time::UnixMs;
 use tokio::sync::oneshot;
 
 use super::call::{Admitted, Call, Reply, SessionId};
+use super::in_flight::Admission;
 use super::owner::{NodeFacts, Owner};
 use crate::metrics::device as meters;
 use crate::router::request::{
@@ -52,7 +53,9 @@ impl Handler<Call> for DeviceActor {
         // A caller that no longer waits for its answer is not an error, hence the ignored sends.
         match call {
             Call::Connect { request, reply } => drop(reply.send(self.connect(*request))),
-            Call::SendD2c { session, messages, reply } => self.send_d2c(session, &messages, reply),
+            Call::SendD2c { session, messages, place, reply } => {
+                self.send_d2c(session, &messages, place, reply);
+            }
             Call::Will { auth, model_id, message, reply } => {
                 self.will(auth, model_id, *message, reply)
             }
@@ -142,6 +145,7 @@ impl DeviceActor {
         &mut self,
         session: SessionId,
         messages: &[D2cMessage],
+        place: Admission,
         reply: oneshot::Sender<D2cReply>,
     ) {
         let Some(live) = self.live.as_ref().filter(|live| live.id == session) else {
@@ -154,7 +158,7 @@ impl DeviceActor {
             return;
         }
         self.last_activity = NodeFacts::now();
-        self.owner.append(&live.origin, messages, reply);
+        self.owner.append(&live.origin, messages, Some(place), reply);
     }
 
     fn will(
@@ -174,7 +178,7 @@ impl DeviceActor {
         match (refused, &self.identity) {
             (None, Some(identity)) => {
                 let origin = self.origin(identity, auth, model_id);
-                self.owner.append(&origin, &[message], reply);
+                self.owner.append(&origin, &[message], None, reply);
             }
             (Some(error), _) => drop(reply.send(Err(error))),
             (None, None) => drop(reply.send(Err(HubError::DeviceNotFound(self.id.to_string())))),

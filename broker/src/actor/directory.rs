@@ -47,7 +47,8 @@ impl Directory {
         let addr = DeviceActor::start_in_arbiter(&self.arbiter, move |_| {
             DeviceActor::new(id, owner, identity)
         });
-        let slot = Arc::new(Slot { addr, used: AtomicU64::new(now) });
+        let slot =
+            Arc::new(Slot { addr, budget: self.owner.budget().clone(), used: AtomicU64::new(now) });
         slots.insert(device.clone(), slot.clone());
         Ok(DeviceHandle::new(slot, now))
     }

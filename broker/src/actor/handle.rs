@@ -12,11 +12,13 @@ use tokio::sync::oneshot;
 
 use super::call::{Admitted, Call, Reply, SessionId};
 use super::device::DeviceActor;
+use super::in_flight::Budget;
 use crate::router::request::{CloseReason, ConnectRequest, D2cReply, DeviceView};
 
 /// What the directory keeps of an active device.
 pub(super) struct Slot {
     pub(super) addr: Addr<DeviceActor>,
+    pub(super) budget: Arc<Budget>,
     /// Seconds on the node's monotonic clock when the slot was last handed out.
     pub(super) used: AtomicU64,
 }
@@ -38,14 +40,18 @@ impl DeviceHandle {
         self.ask(|reply| Call::Connect { request: Box::new(request), reply }).await
     }
 
-    /// Hands over a batch without waiting; `Busy` when the mailbox is full.
+    /// Hands over a batch without waiting; `Busy` when the mailbox is full, or too much of the
+    /// partition's telemetry is under way.
     pub(crate) fn send_d2c(
         &self,
         session: SessionId,
         messages: Vec<D2cMessage>,
     ) -> Result<oneshot::Receiver<D2cReply>, (HubError, Vec<D2cMessage>)> {
+        let Some(place) = self.slot.budget.admit(&messages) else {
+            return Err((HubError::Busy, messages));
+        };
         let (reply, answer) = oneshot::channel();
-        match self.slot.addr.try_send(Call::SendD2c { session, messages, reply }) {
+        match self.slot.addr.try_send(Call::SendD2c { session, messages, place, reply }) {
             Ok(()) => Ok(answer),
             Err(SendError::Full(call)) => Err((HubError::Busy, messages_of(call))),
             Err(SendError::Closed(call)) => Err((HubError::ShuttingDown, messages_of(call))),

@@ -8,6 +8,7 @@ mod call;
 mod device;
 mod directory;
 mod handle;
+mod in_flight;
 mod owner;
 
 pub(crate) use call::SessionId;

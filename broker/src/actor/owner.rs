@@ -16,6 +16,7 @@ use ironhub_domain::time::UnixMs;
 use tokio::sync::oneshot;
 
 use super::call::SessionId;
+use super::in_flight::{Admission, Budget};
 use crate::metrics::device;
 use crate::partition::Partition;
 use crate::router::request::D2cReply;
@@ -57,6 +58,7 @@ pub(crate) struct Owner {
     partition: Partition,
     store: Arc<dyn StateStore>,
     facts: Arc<NodeFacts>,
+    budget: Arc<Budget>,
 }
 
 impl Owner {
@@ -65,7 +67,7 @@ impl Owner {
         store: Arc<dyn StateStore>,
         facts: Arc<NodeFacts>,
     ) -> Arc<Self> {
-        Arc::new(Self { partition, store, facts })
+        Arc::new(Self { partition, store, facts, budget: Arc::default() })
     }
 
     pub(crate) fn facts(&self) -> &NodeFacts {
@@ -78,6 +80,11 @@ impl Owner {
 
     pub(crate) fn store(&self) -> &dyn StateStore {
         &*self.store
+    }
+
+    /// Room for telemetry that is under way.
+    pub(super) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
     }
 
     /// Whole seconds on the monotonic clock.
@@ -98,11 +105,13 @@ impl Owner {
             .map_err(|error| HubError::Internal(error.to_string()))
     }
 
-    /// Proposes a batch of one sender's messages; `reply` resolves when they are durable and applied.
+    /// Proposes a batch of one sender's messages; `reply` resolves when they are durable and
+    /// applied, and `place` is given back then.
     pub(super) fn append(
         &self,
         origin: &Origin,
         messages: &[D2cMessage],
+        place: Option<Admission>,
         reply: oneshot::Sender<D2cReply>,
     ) {
         let count = messages.len() as u64;
@@ -118,6 +127,7 @@ impl Owner {
                 Ok(()) => device::d2c_accepted(count),
                 Err(error) => device::d2c_refused(count, error),
             }
+            drop(place);
             // A session that is gone does not wait for its acks.
             let _ = reply.send(result);
         });
