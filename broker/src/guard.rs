@@ -38,7 +38,7 @@ pub fn space(path: &Path) -> std::io::Result<Space> {
 
 /// The free space below which writes are refused, unless the configuration names one: a twentieth of the file system.
 pub fn disk_reserve(space: Space) -> u64 {
-    (space.size / 20).clamp(16 << 20, 1 << 30)
+    (space.size / 20).clamp(32 << 20, 1 << 30)
 }
 
 /// Watches until dropped. `storage_full` is told whenever the answer changes.
