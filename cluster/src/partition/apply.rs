@@ -188,6 +188,8 @@ impl<M: StateMachine, P, D> Group<M, P, D> {
                 Err(ProposeError::Dropped)
             }
         };
+        // Whoever is new would refuse a snapshot that does not know it.
+        self.raft.store().offer_snapshot(None);
         let raft = &mut self.raft.raft;
         if raft.state == StateRole::Leader && !raft.promotable() {
             let term = raft.term;

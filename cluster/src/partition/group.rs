@@ -147,6 +147,10 @@ impl<M: StateMachine, P, D> Group<M, P, D> {
         }
         self.raft.tick();
         self.pin_election_timeout();
+        if self.ticks.is_multiple_of(SNAPSHOT_ANSWER_TICKS_MAX) {
+            // Whoever needed it is gone or has it; it would only take memory and grow old.
+            self.raft.store().offer_snapshot(None);
+        }
         let late = |sent: u64| sent + SNAPSHOT_ANSWER_TICKS_MAX <= self.ticks;
         let overdue: Vec<u64> =
             self.snapshots_sent.iter().filter(|(_, sent)| late(*sent)).map(|(to, _)| *to).collect();

@@ -116,6 +116,7 @@ impl<M: StateMachine, P, D> Group<M, P, D> {
         for mut message in messages {
             if message.get_msg_type() == MessageType::MsgSnapshot {
                 self.note_snapshot_sent(message.to);
+                self.raft.store().offer_snapshot(None);
             }
             if !self.joins_up(&mut message) {
                 continue;
