@@ -177,12 +177,12 @@ fn open_storage(config: &Config) -> anyhow::Result<(Arc<dyn LogStore>, Arc<dyn S
     let dir = &config.data_dir;
     let space = guard::space(dir)
         .with_context(|| format!("asking for the free space of {}", dir.display()))?;
-    let disk = FileDisk::open(&dir.join("log"))
+    let disk = FileDisk::open(dir.join("log"))
         .with_context(|| format!("opening {}", dir.join("log").display()))?;
     let options = log_options(space);
     let log = SegmentLog::open(Arc::new(disk), options)
         .map_err(|error| anyhow::anyhow!("the log: {error}"))?;
-    let store = RocksStore::open(&dir.join("state"), RocksOptions::default())
+    let store = RocksStore::open(dir.join("state"), RocksOptions::default())
         .map_err(|error| anyhow::anyhow!("the state store: {error}"))?;
     Ok((Arc::new(log), Arc::new(store)))
 }

@@ -1,7 +1,7 @@
 //! A hub process that belongs to one test.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -131,28 +131,6 @@ impl Hub {
         assert_eq!(code, Some(0), "device create {id}: {err}");
         out.lines().next().expect("a connection string").to_owned()
     }
-
-    /// Starts `ironhub` with these arguments and gives its stdout line by line until it is dropped.
-    pub fn follow(&self, arguments: &[&str]) -> Follow {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ironhub"))
-            .args(arguments)
-            .env("IRONHUB_DATA_DIR", &self.dir)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("ironhub runs");
-        let stdout = child.stdout.take().expect("piped");
-        let (lines, received) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if lines.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Follow { child, received }
-    }
 }
 
 impl Drop for Hub {
@@ -167,26 +145,6 @@ impl Drop for Hub {
         }
         let _ = std::fs::remove_dir_all(&self.dir);
         let _ = std::fs::remove_file(self.log_path());
-    }
-}
-
-/// A running command whose output is read line by line.
-pub struct Follow {
-    child: Child,
-    received: std::sync::mpsc::Receiver<String>,
-}
-
-impl Follow {
-    /// The next line.
-    pub fn line(&self) -> String {
-        self.received.recv_timeout(PATIENCE).expect("another line of output in time")
-    }
-}
-
-impl Drop for Follow {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -1,1 +1,8 @@
+//! The frontend over streams in memory, on an event log in memory: what a client sees, frame by frame.
 
+mod client;
+mod hub;
+mod receiving;
+mod refusals;
+mod requests;
+mod tokens;
