@@ -73,14 +73,3 @@ impl Answer {
         Self { status, description: text.to_owned(), condition, body: Value::Null }
     }
 }
-
-#[cfg(test)]
-impl Answer {
-    pub(super) fn status(&self) -> i32 {
-        self.status
-    }
-
-    pub(super) fn body(&self) -> &Value {
-        &self.body
-    }
-}

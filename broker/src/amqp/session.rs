@@ -165,15 +165,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return Ok(true);
         }
         self.connection.shrink();
-        let deadline = self.deadline();
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
+        // Looked at before it is set anew: a deadline that is always "now" would otherwise never come.
+        let mut due = timer.as_mut().poll(cx).is_ready();
+        if !due {
+            timer.as_mut().reset(self.deadline());
+            due = timer.as_mut().poll(cx).is_ready();
         }
-        if timer.poll(cx).is_ready() {
+        if due {
+            timer.reset(Instant::now() + SLEEP_MAX);
             self.connection.tick(now);
-            return Ok(true);
         }
-        Ok(false)
+        Ok(due)
     }
 
     fn poll_receivers(&mut self, cx: &mut Context<'_>) -> bool {
