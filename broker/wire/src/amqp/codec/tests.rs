@@ -179,4 +179,8 @@ fn an_array_of_short_strings_takes_the_short_form() {
 #[test]
 fn values_of_several_types_make_no_array() {
     assert_eq!(Array::new(vec![Value::Null, Value::Bool(true)]), None);
+    let described =
+        |value| Value::Described(Box::new(Described { descriptor: Value::Ulong(0), value }));
+    assert_eq!(Array::new(vec![described(described(Value::Null))]), None);
+    assert!(Array::new(vec![described(Value::Null)]).is_some());
 }

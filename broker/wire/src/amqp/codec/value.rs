@@ -129,10 +129,11 @@ impl Map {
 pub struct Array(Vec<Value>);
 
 impl Array {
-    /// `None` if the values are of more than one type, which no array can hold.
+    /// `None` if the values are of more than one type, or a description is described again: no array can hold these,
+    /// whose elements share one constructor with at most one descriptor.
     pub fn new(values: Vec<Value>) -> Option<Self> {
         let uniform = values.windows(2).all(|pair| same_type(&pair[0], &pair[1]));
-        uniform.then_some(Self(values))
+        (uniform && values.iter().all(shares_a_constructor)).then_some(Self(values))
     }
 
     /// What a decoder read under one constructor.
@@ -161,11 +162,17 @@ impl Array {
     }
 }
 
+fn shares_a_constructor(value: &Value) -> bool {
+    match value {
+        Value::Described(described) => !matches!(described.value, Value::Described(_)),
+        _ => true,
+    }
+}
+
 fn same_type(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Described(a), Value::Described(b)) => {
-            let plain = |value: &Value| !matches!(value, Value::Described(_));
-            plain(&a.value) && a.descriptor == b.descriptor && same_type(&a.value, &b.value)
+            a.descriptor == b.descriptor && same_type(&a.value, &b.value)
         }
         _ => std::mem::discriminant(a) == std::mem::discriminant(b),
     }
