@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import subprocess
 
 import pytest
@@ -37,6 +38,11 @@ def fill(place, leave):
         os.posix_fallocate(file.fileno(), 0, max(size, 1))
 
 
+def body(number):
+    """Bytes that do not compress: stored events do take up room."""
+    return random.Random(number).randbytes(BODY)
+
+
 async def publish_until_refused(device, start):
     """Publishes one after the other until the hub closes; returns the numbers that were acknowledged."""
     acked = []
@@ -44,7 +50,7 @@ async def publish_until_refused(device, start):
     number = start
     async with asyncio.timeout(LIMIT):
         while not client.closed.is_set():
-            future = client.publish(device.topic + f"n={number}", number.to_bytes(4, "big") * (BODY // 4))
+            future = client.publish(device.topic + f"n={number}", body(number))
             gone = asyncio.create_task(client.closed.wait())
             await asyncio.wait({future, gone}, return_when=asyncio.FIRST_COMPLETED)
             gone.cancel()
