@@ -19,25 +19,30 @@ pub const FAR_FUTURE: u64 = 4_102_444_800;
 /// A connection of its own to the hub's HTTPS listener.
 pub struct Https(StreamOwned<ClientConnection, TcpStream>);
 
+/// A stream of its own to a TLS listener of the hub; trusts the hub's CA.
+pub fn secured(hub: &Hub, listener: &str) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut roots = RootCertStore::empty();
+    let pem = std::fs::read(hub.dir().join("ca.pem")).expect("ca.pem");
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        roots.add(certificate.expect("PEM")).expect("a CA");
+    }
+    let config =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("TLS versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+    let name = ServerName::try_from("localhost").expect("a name");
+    let session = ClientConnection::new(Arc::new(config), name).expect("a TLS session");
+    let tcp = TcpStream::connect(hub.address(listener)).expect("a connection");
+    tcp.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    StreamOwned::new(session, tcp)
+}
+
 impl Https {
     /// Connects and trusts the hub's CA.
     pub fn connect(hub: &Hub) -> Self {
-        let mut roots = RootCertStore::empty();
-        let pem = std::fs::read(hub.dir().join("ca.pem")).expect("ca.pem");
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            roots.add(certificate.expect("PEM")).expect("a CA");
-        }
-        let config =
-            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .expect("TLS versions")
-                .with_root_certificates(roots)
-                .with_no_client_auth();
-        let name = ServerName::try_from("localhost").expect("a name");
-        let session = ClientConnection::new(Arc::new(config), name).expect("a TLS session");
-        let tcp = TcpStream::connect(hub.address("https")).expect("a connection");
-        tcp.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        Self(StreamOwned::new(session, tcp))
+        Self(secured(hub, "https"))
     }
 
     /// Sends these bytes.

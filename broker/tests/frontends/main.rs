@@ -6,7 +6,10 @@
 // Helpers of tests fail their test like the tests themselves.
 #![allow(clippy::unwrap_used)]
 
+mod amqp;
+mod amqp_client;
 mod cli;
+mod events;
 mod http;
 mod https;
 mod mqtt;
