@@ -48,15 +48,16 @@ async def publish_until_refused(device, start):
     acked = []
     client = await Mqtt.connect(device)
     number = start
-    async with asyncio.timeout(LIMIT):
-        while not client.closed.is_set():
-            future = client.publish(device.topic + f"n={number}", body(number))
-            gone = asyncio.create_task(client.closed.wait())
-            await asyncio.wait({future, gone}, return_when=asyncio.FIRST_COMPLETED)
-            gone.cancel()
-            if future.done() and future.exception() is None:
-                acked.append(number)
-                number += 1
+    while not client.closed.is_set():
+        future = client.publish(device.topic + f"n={number}", number.to_bytes(4, "big") * (BODY // 4))
+        gone = asyncio.create_task(client.closed.wait())
+        done, _ = await asyncio.wait({future, gone}, timeout=LIMIT, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        assert done, f"neither PUBACK nor close within {LIMIT} s after {len(acked)} messages:\n{device.hub.tail()}"
+        if future.done() and future.exception() is None:
+            acked.append(number)
+            number += 1
+        assert len(acked) * BODY < SIZE, "more was acknowledged than the disk can hold"
     return acked
 
 
@@ -89,6 +90,7 @@ def test_a_full_disk_refuses_writes_and_nothing_else(new_hub, small_disk):
     # Above the reserve that the hub keeps (5 % of the disk, at least 32 MiB) there is room for a few messages.
     fill(small_disk, leave=48 * 1024 * 1024)
     acked = asyncio.run(publish_until_refused(device, 1))
+    print(f"{len(acked)} messages of {BODY} bytes until the disk was full")
     assert hub.alive(), hub.tail()
     assert admin("/health/live")[0] == 200
 
