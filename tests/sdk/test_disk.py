@@ -49,7 +49,7 @@ async def publish_until_refused(device, start):
     client = await Mqtt.connect(device)
     number = start
     while not client.closed.is_set():
-        future = client.publish(device.topic + f"n={number}", number.to_bytes(4, "big") * (BODY // 4))
+        future = client.publish(device.topic + f"n={number}", body(number))
         gone = asyncio.create_task(client.closed.wait())
         done, _ = await asyncio.wait({future, gone}, timeout=LIMIT, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
