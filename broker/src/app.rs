@@ -182,7 +182,7 @@ fn open_storage(config: &Config) -> anyhow::Result<(Arc<dyn LogStore>, Arc<dyn S
     let options = log_options(space);
     let log = SegmentLog::open(Arc::new(disk), options)
         .map_err(|error| anyhow::anyhow!("the log: {error}"))?;
-    let store = RocksStore::open(dir.join("state"), RocksOptions::default())
+    let store = RocksStore::open(dir.join("state"), rocks_options(space))
         .map_err(|error| anyhow::anyhow!("the state store: {error}"))?;
     Ok((Arc::new(log), Arc::new(store)))
 }
@@ -191,6 +191,19 @@ fn open_storage(config: &Config) -> anyhow::Result<(Arc<dyn LogStore>, Arc<dyn S
 fn log_options(space: guard::Space) -> LogOptions {
     let default = LogOptions::default();
     LogOptions { segment_bytes: default.segment_bytes.min(space.size / 64), ..default }
+}
+
+/// Memtables and files of which a small disk has room for several: one flush must fit into the reserve that the free-space
+/// guard keeps.
+fn rocks_options(space: guard::Space) -> RocksOptions {
+    const LEAST: u64 = 4 << 20;
+    let part = (space.size / 64).max(LEAST);
+    let default = RocksOptions::default();
+    RocksOptions {
+        memtable_bytes: default.memtable_bytes.min(usize::try_from(part).unwrap_or(usize::MAX)),
+        events_file_bytes: default.events_file_bytes.min(part),
+        ..default
+    }
 }
 
 /// How much log gathers before applied state is flushed and the log is cut: little enough for a small disk.

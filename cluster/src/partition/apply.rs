@@ -25,6 +25,8 @@ pub(crate) struct Batch<O, P> {
     applied: Applied,
     answers: Vec<(P, Result<O, ProposeError>)>,
     is_snapshot: bool,
+    /// Whoever waited was told that there is no room.
+    is_told: bool,
 }
 
 impl<M: StateMachine, P, D> Group<M, P, D> {
@@ -83,7 +85,7 @@ impl<M: StateMachine, P, D> Group<M, P, D> {
         });
         self.installing = true;
         self.committed = applied.index;
-        let batch = Batch { changes, applied, answers, is_snapshot: true };
+        let batch = Batch { changes, applied, answers, is_snapshot: true, is_told: false };
         self.write(batch, store, out).map(|_| ())
     }
 
@@ -113,7 +115,7 @@ impl<M: StateMachine, P, D> Group<M, P, D> {
         let mut changes = tx.into_changes();
         let recorded = if self.defects.has(Defect::ApplyTwice) { &self.applied } else { &applied };
         changes.push(recorded.put(self.id));
-        Ok(Batch { changes, applied, answers, is_snapshot: false })
+        Ok(Batch { changes, applied, answers, is_snapshot: false, is_told: false })
     }
 
     fn run_commands(
@@ -210,14 +212,19 @@ impl<M: StateMachine, P, D> Group<M, P, D> {
 
     fn write(
         &mut self,
-        batch: Batch<M::Outcome, P>,
+        mut batch: Batch<M::Outcome, P>,
         store: &dyn StateStore,
         out: &mut Output<M::Outcome, P, D>,
     ) -> Result<bool, NodeError> {
         match store.write(&batch.changes) {
             Ok(()) => {}
             Err(StorageError::Engine { full: true, message }) => {
-                tracing::error!(group = self.id.0, %message, "no room for applied state, will try again");
+                if !std::mem::replace(&mut batch.is_told, true) {
+                    tracing::error!(group = self.id.0, %message, "no room for applied state, will try again");
+                    let unknown = |(reply, _)| (reply, Err(ProposeError::OutcomeUnknown));
+                    out.completions.extend(batch.answers.drain(..).map(unknown));
+                    self.give_up_waiting(out);
+                }
                 self.stalled = Some(batch);
                 return Ok(false);
             }

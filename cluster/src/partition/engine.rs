@@ -209,12 +209,19 @@ impl<M: StateMachine, P, D> Engine<M, P, D> {
         }
     }
 
-    /// The log had no room for the write and holds nothing of it. It is asked for again with the next tick.
+    /// The log had no room for the write and holds nothing of it. It is asked for again with the next tick; whoever waits
+    /// for it is told now.
     pub fn write_refused(&mut self, token: WriteToken) {
-        if let Some(in_flight) = &mut self.in_flight
-            && in_flight.request.token == token
-        {
-            in_flight.refused = true;
+        let Some(in_flight) = self.in_flight.as_mut().filter(|write| write.request.token == token)
+        else {
+            return;
+        };
+        in_flight.refused = true;
+        for &slot in &in_flight.groups {
+            self.groups[slot].give_up_waiting(&mut self.out);
+        }
+        for group in &mut self.groups {
+            self.queued_bytes -= group.refuse_queued_for_room(&mut self.out);
         }
     }
 

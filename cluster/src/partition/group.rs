@@ -263,11 +263,28 @@ impl<M: StateMachine, P, D> Group<M, P, D> {
         Ok(())
     }
 
+    /// The disk has no room for commands that were proposed: nobody can say when they take effect, and who waits must not
+    /// wait for a disk to be cleaned up.
+    pub(super) fn give_up_waiting(&mut self, out: &mut Output<M::Outcome, P, D>) {
+        self.proposals.give_up(|reply| {
+            out.completions.push((reply, Err(ProposeError::OutcomeUnknown)));
+        });
+    }
+
+    /// Refuses what waits for its entry, for want of room. Returns the command bytes that left the queue.
+    pub(super) fn refuse_queued_for_room(&mut self, out: &mut Output<M::Outcome, P, D>) -> usize {
+        self.proposals
+            .refuse_queued(|reply| out.completions.push((reply, Err(ProposeError::StorageFull))))
+    }
+
     /// Puts what waits into Raft: one entry of commands, the end of a joint change. Called when no log
     /// write is under way, so that commands gather while the disk works. Returns the command bytes that left the queue.
     pub(super) fn propose_gathered(&mut self, out: &mut Output<M::Outcome, P, D>) -> usize {
         if !self.leads() || self.installing {
             return 0;
+        }
+        if self.stalled.is_some() {
+            return self.refuse_queued_for_room(out);
         }
         let raft = &self.raft.raft;
         let mut taken = 0;
