@@ -166,7 +166,12 @@ impl<'a> Decoder<'a> {
             0xa0 | 0xb0 => Value::Binary(self.variable(code)?),
             0xa1 | 0xb1 => Value::String(Text::from_utf8(self.variable(code)?)?),
             0xa3 | 0xb3 => Value::Symbol(Symbol::from_ascii(self.variable(code)?)?),
-            0x45 => Value::List(Vec::new()),
+            0x45 => {
+                // No deeper than a list that has elements, whose form it takes when it is written again.
+                self.descend()?;
+                self.depth -= 1;
+                Value::List(Vec::new())
+            }
             0xc0 | 0xd0 => self.compound(code == 0xd0, |decoder, count| {
                 (0..count).map(|_| decoder.value()).collect::<Result<_, _>>().map(Value::List)
             })?,

@@ -159,6 +159,10 @@ fn nesting_ends_at_the_limit() {
     assert!(decode(&nested(DEPTH_MAX.into())).is_ok());
     check(&nested(usize::from(DEPTH_MAX) + 1), Err(DecodeError::TooDeep));
     check(&vec![0x00; 4096], Err(DecodeError::TooDeep));
+    // An empty list is as deep as any other: what was read can be written in its longest form and read again.
+    let mut described = [0x00, 0x53, 0x76].repeat(DEPTH_MAX.into());
+    described.push(0x45);
+    check(&described, Err(DecodeError::TooDeep));
 }
 
 #[test]
