@@ -1,0 +1,91 @@
+"""Drives the Java SDKs: one JVM, requests and happenings as JSON lines (java/src/Driver.java)."""
+
+import itertools
+import json
+import os
+import queue
+import subprocess
+import threading
+
+import pytest
+
+from waiting import LIMIT, until
+
+NEEDS_JAVA = pytest.mark.skipif(
+    not os.environ.get("IRONHUB_SDK_JAVA"), reason="no Java SDKs: a JDK, Maven and Maven Central are needed")
+
+
+class JavaError(Exception):
+    """What the SDK threw; `type` is the exception's class."""
+
+    def __init__(self, answer):
+        super().__init__(f"{answer['type']}: {answer['error']}")
+        self.type = answer["type"]
+
+
+class Java:
+    """The JVM with all clients that the tests of one file open."""
+
+    def __init__(self, hub, log):
+        self.hub = hub
+        self.log = log
+        root = os.environ["IRONHUB_SDK_JAVA"]
+        with open(log, "wb") as errors:
+            self.process = subprocess.Popen(
+                # A small heap: the machine runs the hub and the tests too.
+                ["java", "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{root}/classes:{root}/jars/*", "Driver", hub.ca],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8",
+            )
+        self.numbers = itertools.count(1)
+        self.answers = {}
+        self.events = []
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            said = json.loads(line)
+            if "event" in said:
+                self.events.append(said)
+            else:
+                self.answers[said["id"]].put(said)
+        for answer in self.answers.values():
+            answer.put({"type": "Ended", "error": f"the JVM ended; its log: {self.log}"})
+
+    def begin(self, op, **fields):
+        """Sends a request; the returned function waits for its answer."""
+        number = next(self.numbers)
+        answers = self.answers[number] = queue.Queue()
+        self.process.stdin.write(json.dumps({"id": number, "op": op, **fields}) + "\n")
+        self.process.stdin.flush()
+
+        def wait(limit=2 * LIMIT):
+            try:
+                answer = answers.get(timeout=limit)
+            except queue.Empty:
+                raise AssertionError(f"{op} got no answer within {limit:.0f} s; the JVM's log: {self.log}") from None
+            if "error" in answer:
+                raise JavaError(answer)
+            return answer["result"]
+
+        return wait
+
+    def ask(self, op, **fields):
+        return self.begin(op, **fields)()
+
+    def event(self, kind, count=1, **fields):
+        """Waits for `count` happenings of this kind with these fields; returns the last of them."""
+        def found():
+            return [said for said in list(self.events)
+                    if said["event"] == kind and all(said[name] == value for name, value in fields.items())]
+
+        until(lambda: len(found()) >= count,
+              lambda: f"{count} times {kind} {fields} in Java; seen: {[e for e in self.events if e['event'] == kind]}")
+        return found()[count - 1]
+
+    def close(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(20)
