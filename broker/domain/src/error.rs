@@ -14,6 +14,21 @@ pub enum HubError {
     /// Create of an id that exists.
     #[error("device {0:?} already exists")]
     DeviceAlreadyExists(String),
+    /// No such module; the text names device and module.
+    #[error("module {0:?} is not registered")]
+    ModuleNotFound(String),
+    /// Create of a module that exists.
+    #[error("module {0:?} already exists")]
+    ModuleAlreadyExists(String),
+    /// The device has as many modules as it may.
+    #[error("the device has {max} modules, which is the limit")]
+    TooManyModules {
+        /// Limit.
+        max: usize,
+    },
+    /// No certificate of that name.
+    #[error("certificate {0:?} is not registered")]
+    CertificateNotFound(String),
     /// The device is disabled.
     #[error("device {0:?} is disabled")]
     DeviceDisabled(String),
@@ -37,6 +52,54 @@ pub enum HubError {
     MessageTooLarge {
         /// Counted size.
         size: usize,
+        /// Limit.
+        max: usize,
+    },
+    /// The 51st cloud-to-device message (device-protocols.md 7.4).
+    #[error("the device's queue holds {max} messages, which is the limit")]
+    QueueFull {
+        /// Limit.
+        max: usize,
+    },
+    /// A message that is to be settled is not locked by this lock token (any more).
+    #[error("the lock was lost: the token is unknown or its time is over")]
+    LockLost,
+    /// A cloud-to-device message would expire in the past or too late.
+    #[error("the expiry time is not allowed: {0}")]
+    InvalidExpiry(String),
+    /// Nobody is connected who takes direct methods.
+    #[error("Timed out waiting for device to connect.")]
+    NotOnline {
+        /// How long the call waited for it.
+        waited_seconds: u32,
+    },
+    /// The device went away while a direct method was under way.
+    #[error("Device unavailable")]
+    DeviceWentAway,
+    /// The device did not answer a direct method in time.
+    #[error("Timed out waiting for the response from device.")]
+    MethodTimeout {
+        /// How long the call waited.
+        waited_seconds: u32,
+    },
+    /// Too many direct methods of one device under way.
+    #[error("the device has {max} direct methods under way, which is the limit")]
+    TooManyMethods {
+        /// Limit.
+        max: usize,
+    },
+    /// A file upload's correlation id is none of this device.
+    #[error("there is no upload with correlation id {0:?}")]
+    UploadNotFound(String),
+    /// A file upload's time is over.
+    #[error("the upload's time is over")]
+    UploadExpired,
+    /// A device reports a successful upload of a blob that is not there.
+    #[error("the blob was not uploaded: {0}")]
+    UploadBlobMissing(String),
+    /// The device has as many uploads open as it may.
+    #[error("the device has {max} uploads open, which is the limit")]
+    TooManyUploads {
         /// Limit.
         max: usize,
     },

@@ -55,6 +55,48 @@ impl ModuleId {
     }
 }
 
+/// Whatever connects under a name of its own: a device, or one of its modules.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IdentityId {
+    /// The device, which owns its modules.
+    pub device: DeviceId,
+    /// The module, if it is one.
+    pub module: Option<ModuleId>,
+}
+
+impl IdentityId {
+    /// A device itself.
+    pub fn device(device: DeviceId) -> Self {
+        Self { device, module: None }
+    }
+
+    /// A module of a device.
+    pub fn module(device: DeviceId, module: ModuleId) -> Self {
+        Self { device, module: Some(module) }
+    }
+}
+
+impl From<DeviceId> for IdentityId {
+    fn from(device: DeviceId) -> Self {
+        Self::device(device)
+    }
+}
+
+impl fmt::Display for IdentityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.module {
+            Some(module) => write!(f, "{}/{module}", self.device),
+            None => self.device.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for IdentityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
 fn check(text: &str) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty);

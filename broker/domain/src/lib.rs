@@ -1,13 +1,18 @@
 //! The hub's rules. Synchronous and deterministic: no socket, no clock, no random source; time comes in as a parameter.
 
 pub mod auth;
+pub mod c2d;
 pub mod device;
 pub mod error;
 pub mod event;
 pub mod ids;
 pub mod limits;
+pub mod method;
+pub mod notice;
 pub mod partition;
 pub mod registry;
 pub mod time;
+pub mod twin;
+pub mod upload;
 
 pub use error::HubError;

@@ -47,3 +47,85 @@ pub const CONSUMER_GROUPS_MAX: usize = 200;
 
 /// Most shared access policies of a hub.
 pub const POLICIES_MAX: usize = 64;
+
+/// Most modules of one device.
+pub const MODULES_MAX: usize = 50;
+
+/// Cloud-to-device messages of one identity, waiting and locked together (device-protocols.md 7.4).
+pub const C2D_QUEUE_MAX: usize = 50;
+
+/// Largest cloud-to-device message, counted as a D2C message is (device-protocols.md 6.2).
+pub const C2D_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a delivered message stays invisible to others (device-protocols.md 6.2).
+pub const C2D_LOCK_MS: u64 = 60 * 1000;
+
+/// Longest time to live of a cloud-to-device message (device-protocols.md 6.2).
+pub const C2D_TTL_MS_MAX: u64 = 48 * 3600 * 1000;
+
+/// Feedback records in one message (device-protocols.md 6.2).
+pub const FEEDBACK_BATCH_MAX: usize = 64;
+
+/// Feedback records, or file notifications, that one partition keeps for the service; of more the oldest go.
+pub const NOTICES_MAX: u64 = 100_000;
+
+/// Uploads of one device that are open at a time (device-protocols.md 5.3).
+pub const UPLOADS_MAX: usize = 10;
+
+/// Longest name of an uploaded blob, in characters.
+pub const BLOB_NAME_CHARS_MAX: usize = 1024;
+
+/// Longest twin key, in bytes of UTF-8 (device-protocols.md 7.3).
+pub const TWIN_KEY_BYTES_MAX: usize = 1024;
+
+/// Longest string value in a twin, in bytes of UTF-8 (service-protocols.md 2.6).
+pub const TWIN_STRING_BYTES_MAX: usize = 4096;
+
+/// Deepest nesting of a twin's sections (device-protocols.md 6.2).
+pub const TWIN_DEPTH_MAX: usize = 10;
+
+/// Largest request body that is read as a twin or a patch, in bytes of JSON: escapes and white space do not count
+/// against a section's size, so this is generous.
+pub const TWIN_JSON_BYTES_MAX: usize = 256 * 1024;
+
+/// Direct methods of one identity under way at a time.
+pub const METHODS_IN_FLIGHT_MAX: usize = 100;
+
+/// Registered certificate authorities of a hub.
+pub const AUTHORITIES_MAX: usize = 100;
+
+/// Filters that a stored MQTT session keeps (device-protocols.md 2.8).
+pub const SUBSCRIPTIONS_MAX: usize = 10;
+
+/// The limits that `limits.profile` chooses (design.md 7). Whoever proposes a command puts them in, so every replica
+/// applies the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TwinLimits {
+    /// Counted size of `properties.desired` (device-protocols.md 7.3).
+    pub desired_bytes_max: usize,
+    /// Counted size of `properties.reported`.
+    pub reported_bytes_max: usize,
+    /// Counted size of `tags`.
+    pub tags_bytes_max: usize,
+}
+
+impl TwinLimits {
+    /// Today's values of the original service.
+    pub const DEFAULT: Self = Self {
+        desired_bytes_max: 32 * 1024,
+        reported_bytes_max: 32 * 1024,
+        tags_bytes_max: 8 * 1024,
+    };
+    /// `limits.profile = "classic"`.
+    pub const CLASSIC: Self = Self {
+        desired_bytes_max: 8 * 1024,
+        reported_bytes_max: 8 * 1024,
+        tags_bytes_max: 8 * 1024,
+    };
+}
+
+/// Largest payload of a direct method, each way.
+pub const METHOD_PAYLOAD_BYTES_MAX: usize = 128 * 1024;
+
+/// The same under `limits.profile = "classic"`.
+pub const METHOD_PAYLOAD_BYTES_MAX_CLASSIC: usize = 8 * 1024;

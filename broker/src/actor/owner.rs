@@ -119,9 +119,7 @@ impl Owner {
         self.partition.propose(command, move |result| {
             let result = result.and_then(|outcome| match outcome {
                 Outcome::Refused(error) => Err(error),
-                Outcome::Events(_) | Outcome::Device(_) | Outcome::Deleted | Outcome::Done => {
-                    Ok(())
-                }
+                _ => Ok(()),
             });
             match &result {
                 Ok(()) => device::d2c_accepted(count),

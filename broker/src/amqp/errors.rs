@@ -6,18 +6,35 @@ use ironhub_wire::amqp::{Error, condition};
 /// The condition that an error travels under.
 pub(super) fn condition(error: &HubError) -> &'static str {
     match error {
-        HubError::InvalidId(_) | HubError::InvalidArgument(_) => condition::ARGUMENT_ERROR,
-        HubError::DeviceNotFound(_) => condition::NOT_FOUND,
-        HubError::DeviceAlreadyExists(_) | HubError::PreconditionFailed { .. } => {
-            condition::NOT_ALLOWED
+        HubError::InvalidId(_)
+        | HubError::InvalidArgument(_)
+        | HubError::InvalidExpiry(_)
+        | HubError::UploadNotFound(_)
+        | HubError::UploadExpired
+        | HubError::UploadBlobMissing(_) => condition::ARGUMENT_ERROR,
+        HubError::DeviceNotFound(_)
+        | HubError::ModuleNotFound(_)
+        | HubError::CertificateNotFound(_)
+        | HubError::NotOnline { .. }
+        | HubError::DeviceWentAway => condition::NOT_FOUND,
+        HubError::DeviceAlreadyExists(_) | HubError::ModuleAlreadyExists(_) => {
+            condition::ALREADY_EXISTS
         }
+        HubError::PreconditionFailed { .. } => condition::PRECONDITION_FAILED,
+        HubError::LockLost => condition::LOCK_LOST,
+        HubError::QueueFull { .. }
+        | HubError::TooManyModules { .. }
+        | HubError::TooManyMethods { .. }
+        | HubError::TooManyUploads { .. } => condition::RESOURCE_LIMIT_EXCEEDED,
         HubError::DeviceDisabled(_) | HubError::Unauthorized(_) | HubError::Forbidden(_) => {
             condition::UNAUTHORIZED_ACCESS
         }
         HubError::MessageTooLarge { .. } => condition::MESSAGE_SIZE_EXCEEDED,
         HubError::SessionFenced => condition::STOLEN,
         HubError::Busy => condition::SERVER_BUSY,
-        HubError::NoLeader { .. } | HubError::OutcomeUnknown => condition::TIMEOUT,
+        HubError::NoLeader { .. } | HubError::OutcomeUnknown | HubError::MethodTimeout { .. } => {
+            condition::TIMEOUT
+        }
         HubError::StorageFull => condition::RESOURCE_LIMIT_EXCEEDED,
         HubError::ShuttingDown => condition::CONNECTION_FORCED,
         HubError::Internal(_) => condition::INTERNAL_ERROR,

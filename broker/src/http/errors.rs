@@ -53,6 +53,46 @@ pub fn face(error: &HubError) -> Face {
         HubError::DeviceAlreadyExists(_) => {
             face_of(StatusCode::CONFLICT, 409001, "DeviceAlreadyExists")
         }
+        HubError::ModuleNotFound(_) => face_of(StatusCode::NOT_FOUND, 404010, "ModuleNotFound"),
+        HubError::ModuleAlreadyExists(_) => {
+            face_of(StatusCode::CONFLICT, 409301, "ModuleAlreadyExistsOnDevice")
+        }
+        HubError::TooManyModules { .. } => {
+            face_of(StatusCode::PAYLOAD_TOO_LARGE, 413003, "TooManyModulesOnDevice")
+        }
+        HubError::CertificateNotFound(_) => {
+            face_of(StatusCode::NOT_FOUND, 404000, "GenericNotFound")
+        }
+        HubError::QueueFull { .. } => {
+            face_of(StatusCode::FORBIDDEN, 403004, "DeviceMaximumQueueDepthExceeded")
+        }
+        HubError::LockLost => {
+            face_of(StatusCode::PRECONDITION_FAILED, 412002, "DeviceMessageLockLost")
+        }
+        HubError::InvalidExpiry(_) => {
+            face_of(StatusCode::FORBIDDEN, 403009, "InvalidMessageExpiryTime")
+        }
+        HubError::NotOnline { .. } | HubError::DeviceWentAway => {
+            face_of(StatusCode::NOT_FOUND, 404103, "DeviceNotOnline")
+        }
+        HubError::MethodTimeout { .. } => {
+            face_of(StatusCode::GATEWAY_TIMEOUT, 504101, "GatewayTimeout")
+        }
+        HubError::TooManyMethods { .. } => {
+            face_of(StatusCode::FORBIDDEN, 403800, "DeviceMaximumInflightMethodExceeded")
+        }
+        HubError::UploadNotFound(_) => {
+            face_of(StatusCode::BAD_REQUEST, 400015, "InvalidFileUploadCorrelationId")
+        }
+        HubError::UploadExpired => {
+            face_of(StatusCode::BAD_REQUEST, 400016, "ExpiredFileUploadCorrelationId")
+        }
+        HubError::UploadBlobMissing(_) => {
+            face_of(StatusCode::BAD_REQUEST, 400020, "InvalidStorageEndpointOrBlob")
+        }
+        HubError::TooManyUploads { .. } => {
+            face_of(StatusCode::FORBIDDEN, 403006, "DeviceMaximumActiveFileUploadLimitExceeded")
+        }
         // To its own endpoints a disabled device is as good as one with a wrong token.
         HubError::DeviceDisabled(_) | HubError::Forbidden(_) => {
             face_of(StatusCode::UNAUTHORIZED, 401002, "IotHubUnauthorizedAccess")

@@ -5,19 +5,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::conn::auto::upgrade::downcast;
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tracing::debug;
 
-use super::HttpContext;
 use super::errors::Reply;
-use super::handle::{handle, wants_websocket};
+use super::handle::handle;
 use super::patience::Patience;
+use super::{HttpContext, Serve, Serving};
 
 /// A request head that is not complete after this costs the sender its connection; so does silence between requests.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
@@ -35,14 +39,35 @@ const H2_PING: Duration = Duration::from_secs(30);
 
 /// Serves one connection until either side ends it. `stream` is already decrypted. Never returns an error: a client's
 /// faults are answered or end its connection, and nobody else notices.
-pub async fn serve<S>(stream: S, peer: SocketAddr, context: Arc<HttpContext>)
+///
+/// The HTTP phase is a box of its own, so that its memory is gone while a connection that has left HTTP idles.
+pub fn serve<S>(
+    stream: S,
+    peer: SocketAddr,
+    context: Arc<HttpContext>,
+) -> impl Future<Output = ()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let speaking_http = Box::pin(speak_http(stream, peer, context));
+    async move {
+        if let Some(serving) = speaking_http.await {
+            serving.await;
+        }
+    }
+}
+
+/// Answers requests until the connection ends, or leaves HTTP: then it returns who goes on.
+async fn speak_http<S>(stream: S, peer: SocketAddr, context: Arc<HttpContext>) -> Option<Serving>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut draining = context.draining.clone();
+    let leaving = Arc::new(Mutex::new(None));
+    let slot = Arc::clone(&leaving);
     let service = service_fn(move |request: Request<Incoming>| {
-        let context = Arc::clone(&context);
-        async move { Ok::<_, Infallible>(respond(request, &context).await) }
+        let (context, slot) = (Arc::clone(&context), Arc::clone(&slot));
+        async move { Ok::<_, Infallible>(respond(request, &context, &slot).await) }
     });
     let builder = builder();
     let io = TokioIo::new(Patience::new(stream, HEAD_TIME_MAX));
@@ -56,8 +81,22 @@ where
     };
     if let Err(error) = outcome {
         debug!(%peer, %error, "http connection ended");
+        return None;
     }
+    let (upgraded, serve) = leaving.lock().take()?;
+    let parts = match upgraded.await.map(downcast::<TokioIo<Patience<S>>>) {
+        Ok(Ok(parts)) => parts,
+        // The client left before it had its answer.
+        Ok(Err(_)) | Err(_) => return None,
+    };
+    // A copy: what was read is a small part of the buffer that it lies in.
+    let early = Bytes::copy_from_slice(&parts.read_buf);
+    let stream = Box::new(parts.io.into_inner().into_inner());
+    Some(serve(stream, early, peer))
 }
+
+/// A connection that leaves HTTP after the answer that is being sent.
+type Leaving = Option<(OnUpgrade, Serve)>;
 
 /// Resolves when the node drains; never if nobody is left to say so.
 pub(super) async fn drained(draining: &mut watch::Receiver<bool>) {
@@ -66,10 +105,20 @@ pub(super) async fn drained(draining: &mut watch::Receiver<bool>) {
     }
 }
 
-async fn respond(request: Request<Incoming>, context: &HttpContext) -> Reply {
-    match &context.upgrade {
-        Some(handler) if wants_websocket(request.headers()) => handler.upgrade(request),
-        Some(_) | None => handle(request, context).await,
+async fn respond(
+    mut request: Request<Incoming>,
+    context: &HttpContext,
+    leaving: &Mutex<Leaving>,
+) -> Reply {
+    match context.upgrade.as_ref().filter(|handler| handler.wants(&request)) {
+        None => handle(request, context).await,
+        Some(handler) => match handler.upgrade(&request) {
+            Ok((reply, serve)) => {
+                *leaving.lock() = Some((hyper::upgrade::on(&mut request), serve));
+                reply
+            }
+            Err(refused) => refused,
+        },
     }
 }
 

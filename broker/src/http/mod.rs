@@ -17,14 +17,18 @@ pub mod service;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::Request;
 use hyper::body::Incoming;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 pub use errors::Reply;
-pub use handle::handle;
+pub use handle::{handle, wants_websocket};
 pub use health::{AdminContext, serve_admin};
 pub use listener::serve;
 pub use registry::Registry;
@@ -39,8 +43,23 @@ pub struct HttpContext {
     pub draining: watch::Receiver<bool>,
 }
 
-/// Takes WebSocket upgrades. It answers the request; after a 101 it gets the stream from `hyper::upgrade::on`.
+/// Takes connections that leave HTTP for WebSocket.
 pub trait UpgradeHandler: Send + Sync + 'static {
-    /// The reply to the upgrade request: 101, or why not.
-    fn upgrade(&self, request: Request<Incoming>) -> Reply;
+    /// Whether this request is for it; all others are answered by [`handle`].
+    fn wants(&self, request: &Request<Incoming>) -> bool;
+
+    /// The reply with status 101 and who serves the connection after it, or why not.
+    fn upgrade(&self, request: &Request<Incoming>) -> Result<(Reply, Serve), Reply>;
 }
+
+/// Serves a connection that has left HTTP until either side ends it: its stream, what had been read of that beyond the
+/// request, and the peer.
+pub type Serve = Box<dyn FnOnce(Box<dyn ByteStream>, Bytes, SocketAddr) -> Serving + Send>;
+
+/// See [`Serve`]; runs on the worker that took the connection.
+pub type Serving = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A connection's bytes, decrypted.
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for S {}

@@ -34,6 +34,11 @@ impl<S> Patience<S> {
         Self { stream, first_bytes, seen: 0, stalled: None }
     }
 
+    /// The stream, for somebody who has timeouts of his own.
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// Passes a write's outcome on, unless it has been pending for too long.
     fn progress<T>(
         &mut self,

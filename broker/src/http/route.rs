@@ -52,6 +52,13 @@ pub enum RouteError {
     BrokenEncoding(String),
 }
 
+impl RouteError {
+    /// No operation has this path; a long one is cut short in the text.
+    pub fn unknown(path: &str) -> Self {
+        Self::UnknownPath(echo(path))
+    }
+}
+
 /// Longest echo of a caller's path in an error text, in characters.
 const ECHO_CHARS_MAX: usize = 200;
 
@@ -119,8 +126,6 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("GET", "messages/serviceBound/feedback", NotBuilt("feedback over HTTPS")),
     ("DELETE", "messages/serviceBound/feedback/{}", NotBuilt("feedback over HTTPS")),
     ("POST", "messages/serviceBound/feedback/{}/abandon", NotBuilt("feedback over HTTPS")),
-    ("GET", "$iothub/websocket", NotBuilt("WebSocket")),
-    ("GET", "$servicebus/websocket", NotBuilt("WebSocket")),
 ];
 
 /// Finds the operation of a request. `path` is the request target's path as it was sent, still encoded.
@@ -139,7 +144,7 @@ pub fn route(method: &Method, path: &str) -> Result<Matched, RouteError> {
         }
     }
     if allowed.is_empty() {
-        return Err(RouteError::UnknownPath(echo(path)));
+        return Err(RouteError::unknown(path));
     }
     Err(RouteError::MethodNotAllowed { method: echo(method.as_str()), allowed })
 }

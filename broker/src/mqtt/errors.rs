@@ -17,12 +17,27 @@ pub(super) fn connack_code(error: &HubError) -> ConnackCode {
     match error {
         HubError::InvalidId(_)
         | HubError::DeviceNotFound(_)
+        | HubError::ModuleNotFound(_)
         | HubError::DeviceDisabled(_)
         | HubError::Unauthorized(_)
         | HubError::Forbidden(_)
         | HubError::InvalidArgument(_)
         | HubError::MessageTooLarge { .. } => ConnackCode::NotAuthorized,
         HubError::DeviceAlreadyExists(_)
+        | HubError::ModuleAlreadyExists(_)
+        | HubError::TooManyModules { .. }
+        | HubError::CertificateNotFound(_)
+        | HubError::QueueFull { .. }
+        | HubError::LockLost
+        | HubError::InvalidExpiry(_)
+        | HubError::NotOnline { .. }
+        | HubError::DeviceWentAway
+        | HubError::MethodTimeout { .. }
+        | HubError::TooManyMethods { .. }
+        | HubError::UploadNotFound(_)
+        | HubError::UploadExpired
+        | HubError::UploadBlobMissing(_)
+        | HubError::TooManyUploads { .. }
         | HubError::PreconditionFailed { .. }
         | HubError::SessionFenced
         | HubError::Busy

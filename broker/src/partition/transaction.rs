@@ -2,10 +2,14 @@
 
 use ironhub_cluster::GroupId;
 use ironhub_cluster::storage::{StateTx, StorageError};
-use ironhub_domain::auth::PolicySet;
-use ironhub_domain::device::DeviceIdentity;
-use ironhub_domain::ids::DeviceId;
+use ironhub_domain::auth::{Authority, PolicySet};
+use ironhub_domain::c2d::{C2dMessage, Queue};
+use ironhub_domain::device::{DeviceIdentity, ModuleIdentity, StoredSession};
+use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
+use ironhub_domain::notice::{Notice, NoticeKind};
 use ironhub_domain::partition::{ConsumerGroup, EventLog, HubInfo, Records};
+use ironhub_domain::twin::Twin;
+use ironhub_domain::upload::UploadTicket;
 
 use super::encode::{device, hub};
 use super::keys;
@@ -72,5 +76,81 @@ impl Records for Transaction<'_, '_> {
 
     fn put_consumer_groups(&mut self, groups: &[ConsumerGroup]) {
         self.tx.put(keys::consumer_groups(self.group), hub::encode_consumer_groups(groups));
+    }
+
+    // Twins, modules, authorities.
+
+    fn authorities(&self) -> Result<Vec<Authority>, StorageError> {
+        Ok(Vec::new())
+    }
+
+    fn put_authorities(&mut self, _: &[Authority]) {}
+
+    fn module(&self, _: &DeviceId, _: &ModuleId) -> Result<Option<ModuleIdentity>, StorageError> {
+        Ok(None)
+    }
+
+    fn modules(&self, _: &DeviceId) -> Result<Vec<ModuleIdentity>, StorageError> {
+        Ok(Vec::new())
+    }
+
+    fn put_module(&mut self, _: &ModuleIdentity) {}
+
+    fn delete_module(&mut self, _: &DeviceId, _: &ModuleId) {}
+
+    fn twin(&self, _: &IdentityId) -> Result<Option<Twin>, StorageError> {
+        Ok(None)
+    }
+
+    fn put_twin(&mut self, _: &IdentityId, _: &Twin) {}
+
+    fn delete_twin(&mut self, _: &IdentityId) {}
+
+    // C2D, sessions, uploads, notices.
+
+    fn c2d_queue(&self, _: &IdentityId) -> Result<Option<Queue>, StorageError> {
+        Ok(None)
+    }
+
+    fn put_c2d_queue(&mut self, _: &IdentityId, _: &Queue) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn delete_c2d_queue(&mut self, _: &IdentityId) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn c2d_message(&self, _: &IdentityId, _: u64) -> Result<Option<C2dMessage>, StorageError> {
+        Ok(None)
+    }
+
+    fn put_c2d_message(&mut self, _: &IdentityId, _: u64, _: &C2dMessage) {}
+
+    fn delete_c2d_message(&mut self, _: &IdentityId, _: u64) {}
+
+    fn session(&self, _: &IdentityId) -> Result<Option<StoredSession>, StorageError> {
+        Ok(None)
+    }
+
+    fn put_session(&mut self, _: &IdentityId, _: &StoredSession) {}
+
+    fn delete_session(&mut self, _: &IdentityId) {}
+
+    fn uploads(&self, _: &DeviceId) -> Result<Vec<UploadTicket>, StorageError> {
+        Ok(Vec::new())
+    }
+
+    fn put_uploads(&mut self, _: &DeviceId, _: &[UploadTicket]) {}
+
+    fn push_notice(&mut self, _: &Notice) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn drop_notices(&mut self, _: NoticeKind, _: &[u64]) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn drop_feedback_of(&mut self, _: &DeviceId) -> Result<(), StorageError> {
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! [`check`] puts the three together. A token is worth something only while its key is: callers look keys up anew
 //! for every connection and every HTTP request.
 
+pub mod certificate;
 pub mod check;
 mod percent;
 pub mod permission;
@@ -16,6 +17,7 @@ pub mod symmetric_keys;
 #[cfg(test)]
 mod tests;
 
+pub use certificate::{Authority, PeerCertificate};
 pub use check::{authenticate_device, authenticate_policy};
 pub use permission::Permissions;
 pub use policy::{Policy, PolicySet};

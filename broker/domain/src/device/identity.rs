@@ -53,6 +53,16 @@ pub enum Authentication {
 }
 
 impl Authentication {
+    /// The keys tokens may be signed with: empty ones, which sign nothing, unless it is about tokens.
+    pub fn keys(&self) -> SymmetricKeys {
+        match self {
+            Self::Sas(keys) => keys.clone(),
+            Self::SelfSigned(_) | Self::CertificateAuthority | Self::None => {
+                SymmetricKeys::default()
+            }
+        }
+    }
+
     /// The word of the registry's JSON.
     pub const fn type_name(&self) -> &'static str {
         match self {
@@ -94,12 +104,7 @@ pub struct DeviceIdentity {
 impl DeviceIdentity {
     /// The keys its tokens may be signed with: empty ones, which sign nothing, unless it uses tokens.
     pub fn keys(&self) -> SymmetricKeys {
-        match &self.authentication {
-            Authentication::Sas(keys) => keys.clone(),
-            Authentication::SelfSigned(_)
-            | Authentication::CertificateAuthority
-            | Authentication::None => SymmetricKeys::default(),
-        }
+        self.authentication.keys()
     }
 
     /// Whether it may connect.

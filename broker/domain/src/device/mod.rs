@@ -1,5 +1,9 @@
-//! A device as the hub keeps it.
+//! A device and its modules as the hub keeps them.
 
 pub mod identity;
+pub mod module;
+pub mod session;
 
 pub use identity::{Authentication, DeviceIdentity, DeviceStatus, Thumbprints};
+pub use module::ModuleIdentity;
+pub use session::{FilterKind, StoredSession, Subscription};

@@ -21,6 +21,25 @@ pub fn apply<R: Records + ?Sized>(command: Command, records: &mut R) -> Result<O
         Command::PutPolicies(policies) => put_policies(&policies, records),
         Command::PutConsumerGroup(group) => put_consumer_group(group, records),
         Command::DeleteConsumerGroup(name) => delete_consumer_group(&name, records),
+        // Twins, modules, authorities.
+        Command::PutAuthority { .. }
+        | Command::DeleteAuthority { .. }
+        | Command::PutModule(_)
+        | Command::DeleteModule { .. }
+        | Command::UpdateTwin(_)
+        | Command::PatchReported(_)
+        | Command::SeeDesired { .. } => Ok(refuse("not built yet".into())),
+        // C2D, sessions, uploads, notices.
+        Command::EnqueueC2d(_)
+        | Command::LockC2d { .. }
+        | Command::SettleC2d { .. }
+        | Command::ReleaseC2d { .. }
+        | Command::SweepC2d { .. }
+        | Command::PurgeC2d { .. }
+        | Command::PutSession { .. }
+        | Command::OpenUpload { .. }
+        | Command::CloseUpload { .. }
+        | Command::DropNotices { .. } => Ok(refuse("not built yet".into())),
     }
 }
 
@@ -121,10 +140,15 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
-    use crate::auth::PolicySet;
-    use crate::device::DeviceIdentity;
+    use crate::auth::{Authority, PolicySet};
+    use crate::c2d::{C2dMessage, Queue};
+    use crate::device::{DeviceIdentity, ModuleIdentity, StoredSession};
+    use crate::ids::{IdentityId, ModuleId};
+    use crate::notice::{Notice, NoticeKind};
     use crate::partition::event_log::EventLog;
     use crate::time::UnixMs;
+    use crate::twin::Twin;
+    use crate::upload::UploadTicket;
 
     /// The system partition's records, in memory.
     #[derive(Default)]
@@ -164,6 +188,82 @@ mod tests {
         }
         fn put_consumer_groups(&mut self, groups: &[ConsumerGroup]) {
             self.groups = groups.to_vec();
+        }
+
+        // Twins, modules, authorities.
+
+        fn authorities(&self) -> Result<Vec<Authority>, Infallible> {
+            Ok(Vec::new())
+        }
+
+        fn put_authorities(&mut self, _: &[Authority]) {}
+
+        fn module(&self, _: &DeviceId, _: &ModuleId) -> Result<Option<ModuleIdentity>, Infallible> {
+            Ok(None)
+        }
+
+        fn modules(&self, _: &DeviceId) -> Result<Vec<ModuleIdentity>, Infallible> {
+            Ok(Vec::new())
+        }
+
+        fn put_module(&mut self, _: &ModuleIdentity) {}
+
+        fn delete_module(&mut self, _: &DeviceId, _: &ModuleId) {}
+
+        fn twin(&self, _: &IdentityId) -> Result<Option<Twin>, Infallible> {
+            Ok(None)
+        }
+
+        fn put_twin(&mut self, _: &IdentityId, _: &Twin) {}
+
+        fn delete_twin(&mut self, _: &IdentityId) {}
+
+        // C2D, sessions, uploads, notices.
+
+        fn c2d_queue(&self, _: &IdentityId) -> Result<Option<Queue>, Infallible> {
+            Ok(None)
+        }
+
+        fn put_c2d_queue(&mut self, _: &IdentityId, _: &Queue) -> Result<(), Infallible> {
+            Ok(())
+        }
+
+        fn delete_c2d_queue(&mut self, _: &IdentityId) -> Result<(), Infallible> {
+            Ok(())
+        }
+
+        fn c2d_message(&self, _: &IdentityId, _: u64) -> Result<Option<C2dMessage>, Infallible> {
+            Ok(None)
+        }
+
+        fn put_c2d_message(&mut self, _: &IdentityId, _: u64, _: &C2dMessage) {}
+
+        fn delete_c2d_message(&mut self, _: &IdentityId, _: u64) {}
+
+        fn session(&self, _: &IdentityId) -> Result<Option<StoredSession>, Infallible> {
+            Ok(None)
+        }
+
+        fn put_session(&mut self, _: &IdentityId, _: &StoredSession) {}
+
+        fn delete_session(&mut self, _: &IdentityId) {}
+
+        fn uploads(&self, _: &DeviceId) -> Result<Vec<UploadTicket>, Infallible> {
+            Ok(Vec::new())
+        }
+
+        fn put_uploads(&mut self, _: &DeviceId, _: &[UploadTicket]) {}
+
+        fn push_notice(&mut self, _: &Notice) -> Result<(), Infallible> {
+            Ok(())
+        }
+
+        fn drop_notices(&mut self, _: NoticeKind, _: &[u64]) -> Result<(), Infallible> {
+            Ok(())
+        }
+
+        fn drop_feedback_of(&mut self, _: &DeviceId) -> Result<(), Infallible> {
+            Ok(())
         }
     }
 

@@ -10,7 +10,7 @@ pub mod records;
 pub mod retention;
 
 pub use apply::apply;
-pub use command::{Command, Outcome};
+pub use command::{Command, EnqueueC2d, Outcome, PatchReported, UpdateTwin};
 pub use event_log::{Append, Appended, EventLog, TrimMark};
 pub use hub::{ConsumerGroup, HubInfo};
 pub use records::Records;

@@ -1,10 +1,14 @@
 //! What the rules of a partition read and write.
 
-use crate::auth::PolicySet;
-use crate::device::DeviceIdentity;
-use crate::ids::DeviceId;
+use crate::auth::{Authority, PolicySet};
+use crate::c2d::{C2dMessage, Queue};
+use crate::device::{DeviceIdentity, ModuleIdentity, StoredSession};
+use crate::ids::{DeviceId, IdentityId, ModuleId};
+use crate::notice::{Notice, NoticeKind};
 use crate::partition::event_log::EventLog;
 use crate::partition::hub::{ConsumerGroup, HubInfo};
+use crate::twin::Twin;
+use crate::upload::UploadTicket;
 
 /// The records of one partition, as the command being applied would leave them.
 pub trait Records {
@@ -35,4 +39,64 @@ pub trait Records {
     fn consumer_groups(&self) -> Result<Vec<ConsumerGroup>, Self::Error>;
     /// Replaces the list of consumer groups.
     fn put_consumer_groups(&mut self, groups: &[ConsumerGroup]);
+    /// The certificate authorities, in the order they were made.
+    fn authorities(&self) -> Result<Vec<Authority>, Self::Error>;
+    /// Replaces the list of certificate authorities.
+    fn put_authorities(&mut self, authorities: &[Authority]);
+
+    /// A module.
+    fn module(
+        &self,
+        device: &DeviceId,
+        module: &ModuleId,
+    ) -> Result<Option<ModuleIdentity>, Self::Error>;
+    /// The modules of a device, by id.
+    fn modules(&self, device: &DeviceId) -> Result<Vec<ModuleIdentity>, Self::Error>;
+    /// Stores a module.
+    fn put_module(&mut self, module: &ModuleIdentity);
+    /// Removes a module's identity.
+    fn delete_module(&mut self, device: &DeviceId, module: &ModuleId);
+
+    /// A twin; `None` while nothing of it was ever changed.
+    fn twin(&self, identity: &IdentityId) -> Result<Option<Twin>, Self::Error>;
+    /// Stores a twin.
+    fn put_twin(&mut self, identity: &IdentityId, twin: &Twin);
+    /// Removes a twin.
+    fn delete_twin(&mut self, identity: &IdentityId);
+
+    /// A queue's index; `None` while it never held a message.
+    fn c2d_queue(&self, identity: &IdentityId) -> Result<Option<Queue>, Self::Error>;
+    /// Stores a queue's index, and with it when the queue is next due for a sweep.
+    fn put_c2d_queue(&mut self, identity: &IdentityId, queue: &Queue) -> Result<(), Self::Error>;
+    /// Removes a queue's index; its messages are removed one by one.
+    fn delete_c2d_queue(&mut self, identity: &IdentityId) -> Result<(), Self::Error>;
+    /// A message of a queue.
+    fn c2d_message(
+        &self,
+        identity: &IdentityId,
+        sequence: u64,
+    ) -> Result<Option<C2dMessage>, Self::Error>;
+    /// Stores a message of a queue.
+    fn put_c2d_message(&mut self, identity: &IdentityId, sequence: u64, message: &C2dMessage);
+    /// Removes a message of a queue.
+    fn delete_c2d_message(&mut self, identity: &IdentityId, sequence: u64);
+
+    /// A stored MQTT session.
+    fn session(&self, identity: &IdentityId) -> Result<Option<StoredSession>, Self::Error>;
+    /// Stores an MQTT session.
+    fn put_session(&mut self, identity: &IdentityId, session: &StoredSession);
+    /// Removes an MQTT session.
+    fn delete_session(&mut self, identity: &IdentityId);
+
+    /// Open uploads of a device, oldest first.
+    fn uploads(&self, device: &DeviceId) -> Result<Vec<UploadTicket>, Self::Error>;
+    /// Replaces the list of open uploads of a device; an empty one removes it.
+    fn put_uploads(&mut self, device: &DeviceId, uploads: &[UploadTicket]);
+
+    /// Appends a notice. Beyond [`NOTICES_MAX`](crate::limits::NOTICES_MAX) the oldest of its kind goes.
+    fn push_notice(&mut self, notice: &Notice) -> Result<(), Self::Error>;
+    /// Removes notices; those that are gone already are passed over.
+    fn drop_notices(&mut self, kind: NoticeKind, sequences: &[u64]) -> Result<(), Self::Error>;
+    /// Removes the feedback of a device that is not delivered yet, its modules' included.
+    fn drop_feedback_of(&mut self, device: &DeviceId) -> Result<(), Self::Error>;
 }

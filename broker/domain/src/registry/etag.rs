@@ -35,10 +35,15 @@ impl IfMatch {
 
     /// Whether the identity's current ETag is one of those asked for.
     pub fn check(&self, current: &DeviceIdentity) -> Result<(), HubError> {
+        self.check_tag(&current.etag)
+    }
+
+    /// Whether `current`, without quotes, is one of the ETags asked for.
+    pub fn check_tag(&self, current: &str) -> Result<(), HubError> {
         match self {
             Self::Any => Ok(()),
-            Self::Tags(tags) if tags.contains(&current.etag) => Ok(()),
-            Self::Tags(_) => Err(HubError::PreconditionFailed { current: current.etag.clone() }),
+            Self::Tags(tags) if tags.iter().any(|tag| tag == current) => Ok(()),
+            Self::Tags(_) => Err(HubError::PreconditionFailed { current: current.to_owned() }),
         }
     }
 }

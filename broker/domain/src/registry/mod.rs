@@ -7,6 +7,7 @@
 pub mod create;
 pub mod delete;
 pub mod etag;
+pub mod module;
 pub mod request;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::device::DeviceIdentity;
 pub use create::create;
 pub use delete::delete;
 pub use etag::IfMatch;
+pub use module::{ModuleRequest, PutModule};
 pub use request::{AuthenticationRequest, DeviceRequest, Fresh};
 pub use update::update;
 

@@ -54,6 +54,25 @@ pub(crate) fn encode(command: &Command) -> Bytes {
             let message = proto::DeleteConsumerGroupCommand { name: name.clone() };
             (kind::DELETE_CONSUMER_GROUP, message.encode_to_vec())
         }
+        // Twins, modules, authorities.
+        Command::PutAuthority { .. }
+        | Command::DeleteAuthority { .. }
+        | Command::PutModule(_)
+        | Command::DeleteModule { .. }
+        | Command::UpdateTwin(_)
+        | Command::PatchReported(_)
+        | Command::SeeDesired { .. } => (0xfe, Vec::new()),
+        // C2D, sessions, uploads, notices.
+        Command::EnqueueC2d(_)
+        | Command::LockC2d { .. }
+        | Command::SettleC2d { .. }
+        | Command::ReleaseC2d { .. }
+        | Command::SweepC2d { .. }
+        | Command::PurgeC2d { .. }
+        | Command::PutSession { .. }
+        | Command::OpenUpload { .. }
+        | Command::CloseUpload { .. }
+        | Command::DropNotices { .. } => (0xff, Vec::new()),
     };
     let mut bytes = Vec::with_capacity(1 + message.len());
     bytes.push(kind);

@@ -28,6 +28,9 @@ conditions! {
     REDIRECT = "amqp:link:redirect";
     STOLEN = "amqp:link:stolen";
     ARGUMENT_ERROR = "com.microsoft:argument-error";
+    LOCK_LOST = "com.microsoft:message-lock-lost";
+    PRECONDITION_FAILED = "com.microsoft:precondition-failed";
+    ALREADY_EXISTS = "com.microsoft:device-already-exists";
     SERVER_BUSY = "com.microsoft:server-busy";
     TIMEOUT = "com.microsoft:timeout";
 }
