@@ -17,6 +17,8 @@ ADMIN = "http://127.0.0.1:9600"
 class Hub:
     """A hub on the SDKs' own ports with its data in `data`."""
 
+    hostname = "localhost"
+
     def __init__(self, data, log, *flags, env=None):
         self.data = Path(data)
         self.log = Path(log)
@@ -30,7 +32,7 @@ class Hub:
         assert admin("/health/live")[0] == 0, "another hub has the ports"
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [os.environ["IRONHUB_BIN"], "serve", "--data-dir", self.data, "--hostname", "localhost", *self.flags],
+                [os.environ["IRONHUB_BIN"], "serve", "--data-dir", self.data, "--hostname", self.hostname, *self.flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=self.data.parent,
                 env={**os.environ, "RUST_BACKTRACE": "1", **self.env},
             )

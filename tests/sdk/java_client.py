@@ -9,10 +9,42 @@ import threading
 
 import pytest
 
+import sas
+from hub import Hub
+from registry import Registry
 from waiting import LIMIT, until
 
 NEEDS_JAVA = pytest.mark.skipif(
     not os.environ.get("IRONHUB_SDK_JAVA"), reason="no Java SDKs: a JDK, Maven and Maven Central are needed")
+
+
+# Java's SDKs take no host name without a dot.
+HOSTNAME = "127.0.0.1"
+
+
+class JavaHub(Hub):
+    """A hub under a name that Java accepts."""
+
+    hostname = HOSTNAME
+
+    @property
+    def registry(self):
+        parts = sas.parse(self.service)
+        return JavaRegistry(self.ca, parts["SharedAccessKeyName"], parts["SharedAccessKey"])
+
+
+class JavaRegistry(Registry):
+    """The registry, asked with tokens for that name."""
+
+    def request(self, method, path, body=None, headers=None, authorization=None):
+        if authorization is None:
+            authorization = sas.token(HOSTNAME, self.key, self.policy)
+        return super().request(method, path, body, headers, authorization)
+
+
+def connection_string(device):
+    """The device's, with that host name."""
+    return device.connection_string.replace("HostName=localhost;", f"HostName={HOSTNAME};")
 
 
 class JavaError(Exception):
@@ -26,11 +58,11 @@ class JavaError(Exception):
 class Java:
     """The JVM with all clients that the tests of one file open."""
 
-    def __init__(self, hub, log):
+    def __init__(self, hub, directory):
         self.hub = hub
-        self.log = log
+        self.log = directory / "java.log"
         root = os.environ["IRONHUB_SDK_JAVA"]
-        with open(log, "wb") as errors:
+        with open(self.log, "wb") as errors:
             self.process = subprocess.Popen(
                 # A small heap: the machine runs the hub and the tests too.
                 ["java", "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{root}/classes:{root}/jars/*", "Driver", hub.ca],

@@ -8,7 +8,7 @@ import ssl
 import pytest
 
 import eventhub
-from java_client import NEEDS_JAVA, Java, JavaError
+from java_client import HOSTNAME, NEEDS_JAVA, Java, JavaError, JavaHub, connection_string
 from waiting import until
 
 pytestmark = NEEDS_JAVA
@@ -20,8 +20,19 @@ names = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    root = tmp_path_factory.mktemp("hub")
+    running = JavaHub(root / "data", root / "hub.log", "--hub-partitions", "4")
+    running.start()
+    yield running
+    ended_by_itself = not running.alive()
+    running.stop()
+    assert not ended_by_itself, f"the hub ended with {running.process.returncode}:\n{running.tail()}"
+
+
+@pytest.fixture(scope="module")
 def java(hub, tmp_path_factory):
-    running = Java(hub, tmp_path_factory.mktemp("java") / "java.log")
+    running = Java(hub, tmp_path_factory.mktemp("java"))
     running.ask("serviceOpen", connectionString=hub.service, protocol="AMQPS")
     yield running
     running.close()
@@ -32,7 +43,7 @@ def opened(hub, java, request):
     """A device of its own, open over the transport that the test names; closed after the test."""
     device = hub.device(f"java-{request.param.lower()}-{next(names)}")
     device.protocol = request.param
-    java.ask("open", name=device.id, connectionString=device.connection_string, protocol=request.param)
+    java.ask("open", name=device.id, connectionString=connection_string(device), protocol=request.param)
     yield device
     java.ask("close", name=device.id)
 
@@ -190,7 +201,7 @@ def test_a_module_has_an_identity_of_its_own(hub, java, device, protocol):
     key = answer.json["authentication"]["symmetricKey"]["primaryKey"]
     name = f"{device.id}/mod1"
     java.ask("open", name=name, protocol=protocol,
-             connectionString=f"HostName=localhost;DeviceId={device.id};ModuleId=mod1;SharedAccessKey={key}")
+             connectionString=f"HostName={HOSTNAME};DeviceId={device.id};ModuleId=mod1;SharedAccessKey={key}")
     java.ask("send", name=name, messages=MESSAGES[:1], output="out1")
     (event,) = check_events(hub, device.id, MESSAGES[:1])
     assert event["system"]["iothub-connection-module-id"] == "mod1"
@@ -204,8 +215,8 @@ def test_a_module_has_an_identity_of_its_own(hub, java, device, protocol):
 @pytest.mark.parametrize("protocol", ["AMQPS", "AMQPS_WS"])
 def test_many_devices_share_one_connection(hub, java, protocol):
     devices = [hub.device(f"mux-{protocol.lower()}-{number}") for number in range(10)]
-    assert java.ask("multiplex", name=protocol, protocol=protocol, devices=[
-        {"name": device.id, "connectionString": device.connection_string} for device in devices]) == len(devices)
+    assert java.ask("multiplex", name=protocol, hostName=HOSTNAME, protocol=protocol, devices=[
+        {"name": device.id, "connectionString": connection_string(device)} for device in devices]) == len(devices)
     for device in devices:
         java.ask("receive", name=device.id)
         java.ask("methods", name=device.id)
@@ -222,7 +233,7 @@ def test_many_devices_share_one_connection(hub, java, protocol):
 
 @pytest.mark.parametrize("protocol", ["AMQPS", "MQTT"])
 def test_a_wrong_key_is_told_as_unauthorized(hub, java, device, protocol):
-    wrong = device.connection_string.replace(device.primary, encoded(b"not the key of this device at al"))
+    wrong = connection_string(device).replace(device.primary, encoded(b"not the key of this device at al"))
     with pytest.raises(JavaError, match="(?i)unauthorized|not authorized|bad credentials"):
         java.ask("open", name="wrong", connectionString=wrong, protocol=protocol)
 

@@ -97,7 +97,7 @@ final class Devices {
     }
 
     private Object multiplex(String name, JsonObject request) throws Exception {
-        MultiplexingClient multiplexer = new MultiplexingClient("localhost", protocol(request),
+        MultiplexingClient multiplexer = new MultiplexingClient(request.get("hostName").getAsString(), protocol(request),
             MultiplexingClientOptions.builder().sslContext(trust).keepAliveInterval(KEEP_ALIVE_SECONDS).build());
         List<DeviceClient> made = new ArrayList<>();
         for (JsonElement element : request.getAsJsonArray("devices")) {
