@@ -37,6 +37,11 @@ fn username() {
     check("username", targets::username::run);
 }
 
+#[test]
+fn websocket_frame() {
+    check("websocket_frame", targets::websocket_frame::run);
+}
+
 fn check(name: &str, run: fn(&[u8])) {
     let corpus = corpus(name);
     corpus.iter().for_each(|input| run(input));

@@ -6,3 +6,4 @@ pub mod amqp_value;
 pub mod mqtt_packet;
 pub mod property_bag;
 pub mod username;
+pub mod websocket_frame;
