@@ -93,10 +93,10 @@ impl DeviceActor {
     fn connect(&mut self, request: ConnectRequest) -> Result<Admitted, HubError> {
         let facts = self.owner.facts();
         let identity = self.registered()?;
-        if let Some(module) = &request.module {
-            return Err(HubError::DeviceNotFound(format!("{}/{module}", self.id)));
+        if request.identity.module.is_some() {
+            return Err(HubError::ModuleNotFound(request.identity.to_string()));
         }
-        let token = request.token.as_deref().ok_or_else(|| {
+        let token = request.credentials.token.as_deref().ok_or_else(|| {
             HubError::Unauthorized(
                 "no token; client certificates are not supported by this version".into(),
             )
@@ -123,7 +123,7 @@ impl DeviceActor {
         self.last_activity = now;
         self.connection_updated = now;
         meters::session_opened(request.protocol);
-        Ok(Admitted { session, connected: Connected { auth, token_expires: Some(expires) } })
+        Ok(Admitted { session, connected: Connected { auth, token_expires: Some(expires), resumed: None } })
     }
 
     fn origin(
@@ -211,6 +211,7 @@ impl DeviceActor {
             connected: self.live.is_some(),
             last_activity: self.last_activity,
             connection_updated: self.connection_updated,
+            c2d_count: 0,
         })
     }
 

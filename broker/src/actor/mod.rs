@@ -8,6 +8,7 @@ mod call;
 mod device;
 mod directory;
 mod handle;
+mod handle_device;
 mod in_flight;
 mod owner;
 

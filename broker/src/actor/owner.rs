@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use ironhub_cluster::storage::StateStore;
 use ironhub_domain::HubError;
-use ironhub_domain::auth::PolicySet;
+use ironhub_domain::auth::{Authority, PolicySet};
 use ironhub_domain::device::DeviceIdentity;
 use ironhub_domain::event::{D2cMessage, Origin};
 use ironhub_domain::ids::DeviceId;
@@ -27,6 +27,8 @@ pub(crate) struct NodeFacts {
     pub(crate) hub_host: String,
     /// Shared access policies, replaced when they change.
     pub(crate) policies: ArcSwap<PolicySet>,
+    /// Certificate authorities, replaced when they change.
+    pub(crate) authorities: ArcSwap<Vec<Authority>>,
     /// New sessions are refused: memory is above its mark.
     pub(crate) overloaded: AtomicBool,
     /// The node is stopping.
@@ -40,6 +42,7 @@ impl NodeFacts {
         Arc::new(Self {
             hub_host,
             policies: ArcSwap::from_pointee(policies),
+            authorities: ArcSwap::default(),
             overloaded: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             started: Instant::now(),

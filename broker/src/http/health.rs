@@ -4,7 +4,6 @@
 //! secret or changes anything.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,6 +17,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tracing::debug;
+
+use crate::net::Peer;
 
 use super::errors::{JSON, Reply};
 use super::listener::{HEAD_TIME_MAX, builder, drained};
@@ -45,10 +46,11 @@ pub struct AdminContext {
 }
 
 /// Serves one connection of the admin listener until either side ends it.
-pub async fn serve_admin<S>(stream: S, peer: SocketAddr, context: Arc<AdminContext>)
+pub async fn serve_admin<S>(stream: S, peer: impl Into<Peer>, context: Arc<AdminContext>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let peer = peer.into();
     let mut draining = context.draining.clone();
     let service = service_fn(move |request: Request<_>| {
         let reply = answer(&request, &context);

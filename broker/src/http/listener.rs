@@ -1,7 +1,6 @@
 //! One accepted connection, HTTP/1.1 or HTTP/2, from its first byte to its end.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +17,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tracing::debug;
 
+use crate::net::Peer;
+
 use super::errors::Reply;
 use super::handle::handle;
 use super::patience::Patience;
-use super::{HttpContext, Serve, Serving};
+use super::{ByteStream, HttpContext, Serve};
 
 /// A request head that is not complete after this costs the sender its connection; so does silence between requests.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
@@ -41,24 +42,20 @@ const H2_PING: Duration = Duration::from_secs(30);
 /// faults are answered or end its connection, and nobody else notices.
 ///
 /// The HTTP phase is a box of its own, so that its memory is gone while a connection that has left HTTP idles.
-pub fn serve<S>(
-    stream: S,
-    peer: SocketAddr,
-    context: Arc<HttpContext>,
-) -> impl Future<Output = ()>
+pub fn serve<S>(stream: S, peer: Peer, context: Arc<HttpContext>) -> impl Future<Output = ()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let speaking_http = Box::pin(speak_http(stream, peer, context));
+    let speaking_http = Box::pin(speak_http(stream, peer.clone(), context));
     async move {
-        if let Some(serving) = speaking_http.await {
-            serving.await;
+        if let Some(left) = speaking_http.await {
+            (left.serve)(left.stream, left.early, peer).await;
         }
     }
 }
 
-/// Answers requests until the connection ends, or leaves HTTP: then it returns who goes on.
-async fn speak_http<S>(stream: S, peer: SocketAddr, context: Arc<HttpContext>) -> Option<Serving>
+/// Answers requests until the connection ends, or leaves HTTP.
+pub(super) async fn speak_http<S>(stream: S, peer: Peer, context: Arc<HttpContext>) -> Option<Left>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -91,12 +88,18 @@ where
     };
     // A copy: what was read is a small part of the buffer that it lies in.
     let early = Bytes::copy_from_slice(&parts.read_buf);
-    let stream = Box::new(parts.io.into_inner().into_inner());
-    Some(serve(stream, early, peer))
+    Some(Left { serve, stream: Box::new(parts.io.into_inner().into_inner()), early })
 }
 
 /// A connection that leaves HTTP after the answer that is being sent.
 type Leaving = Option<(OnUpgrade, Serve)>;
+
+/// A connection that has left HTTP.
+pub(super) struct Left {
+    serve: Serve,
+    stream: Box<dyn ByteStream>,
+    early: Bytes,
+}
 
 /// Resolves when the node drains; never if nobody is left to say so.
 pub(super) async fn drained(draining: &mut watch::Receiver<bool>) {

@@ -17,7 +17,6 @@ pub mod service;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -26,6 +25,8 @@ use hyper::Request;
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+
+use crate::net::Peer;
 
 pub use errors::Reply;
 pub use handle::{handle, wants_websocket};
@@ -54,7 +55,7 @@ pub trait UpgradeHandler: Send + Sync + 'static {
 
 /// Serves a connection that has left HTTP until either side ends it: its stream, what had been read of that beyond the
 /// request, and the peer.
-pub type Serve = Box<dyn FnOnce(Box<dyn ByteStream>, Bytes, SocketAddr) -> Serving + Send>;
+pub type Serve = Box<dyn FnOnce(Box<dyn ByteStream>, Bytes, Peer) -> Serving + Send>;
 
 /// See [`Serve`]; runs on the worker that took the connection.
 pub type Serving = Pin<Box<dyn Future<Output = ()>>>;

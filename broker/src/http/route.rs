@@ -126,6 +126,8 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("GET", "messages/serviceBound/feedback", NotBuilt("feedback over HTTPS")),
     ("DELETE", "messages/serviceBound/feedback/{}", NotBuilt("feedback over HTTPS")),
     ("POST", "messages/serviceBound/feedback/{}/abandon", NotBuilt("feedback over HTTPS")),
+    ("GET", "$iothub/websocket", NotBuilt("WebSocket")),
+    ("GET", "$servicebus/websocket", NotBuilt("WebSocket")),
 ];
 
 /// Finds the operation of a request. `path` is the request target's path as it was sent, still encoded.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ironhub_domain::HubError;
-use ironhub_domain::ids::{DeviceId, ModuleId};
+use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
 use ironhub_domain::time::UnixMs;
 use ironhub_wire::mqtt::decode::decode;
 use ironhub_wire::mqtt::encode::{self, ConnackCode};
@@ -25,7 +25,7 @@ use super::outbox::Outbox;
 use super::session::Session;
 use super::signal::Signal;
 use crate::router::DeviceSession;
-use crate::router::request::ConnectRequest;
+use crate::router::request::{ConnectRequest, Credentials, SessionStart};
 
 /// A refusal that the client does not take within this time is not delivered.
 const REFUSAL_TIME_MAX: Duration = Duration::from_secs(5);
@@ -170,9 +170,12 @@ async fn enter(connect: &Connect<'_>, context: &MqttContext) -> Result<Entered, 
         .map(Box::new);
     let signal = Arc::new(Signal::default());
     let request = ConnectRequest {
-        device: identity.device.clone(),
-        module: identity.module.clone(),
-        token: token.map(str::to_owned),
+        identity: IdentityId {
+            device: identity.device.clone(),
+            module: identity.module.clone(),
+        },
+        credentials: Credentials { token: token.map(str::to_owned), certificate: None },
+        start: if connect.clean_session { SessionStart::Clean } else { SessionStart::Resume },
         model_id: name.model_id.map(|model_id| model_id.into_owned()),
         protocol: "mqtt",
         sink: signal.clone(),

@@ -1,10 +1,11 @@
 //! One accepted connection from its first byte to its end.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::net::Peer;
 
 use super::{MqttContext, connect, metrics};
 
@@ -12,10 +13,11 @@ use super::{MqttContext, connect, metrics};
 /// connection only, with a log line at debug level and a metric.
 ///
 /// Each phase is a box of its own, so that the memory of letting a client in is gone while its session idles.
-pub fn serve<S>(stream: S, peer: SocketAddr, context: Arc<MqttContext>) -> impl Future<Output = ()>
+pub fn serve<S>(stream: S, peer: impl Into<Peer>, context: Arc<MqttContext>) -> impl Future<Output = ()>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
+    let peer = peer.into();
     let opening = Box::pin(connect::open(stream, context));
     async move {
         let mut session = match opening.await {

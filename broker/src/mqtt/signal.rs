@@ -5,7 +5,7 @@ use std::task::Context;
 
 use futures_util::task::AtomicWaker;
 
-use crate::router::request::{CloseReason, SessionSink};
+use crate::router::request::{CloseReason, Push, SessionSink};
 
 /// Holds the first reason given; never blocks.
 #[derive(Default)]
@@ -43,6 +43,10 @@ impl SessionSink for Signal {
         // The first reason stays: it is what really ended the session.
         let _ = self.reason.compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire);
         self.session.wake();
+    }
+
+    fn push(&self, _: Push) -> bool {
+        true
     }
 }
 

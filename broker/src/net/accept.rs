@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::peer::Peer;
 use crate::metrics::connections;
 
 /// After the system refused another socket, wait this long: somebody else must close one first.
@@ -78,7 +79,7 @@ pub fn bind(name: &str, flag: &str, addr: SocketAddr) -> anyhow::Result<std::net
 /// Accepts plain connections on the current worker, for ever.
 pub async fn plain<H, F>(listener: std::net::TcpListener, gate: Arc<Gate>, handle: H)
 where
-    H: Fn(TcpStream, SocketAddr) -> F + 'static,
+    H: Fn(TcpStream, Peer) -> F + 'static,
     F: Future<Output = ()> + 'static,
 {
     run(listener, gate, Rc::new(handle)).await;
@@ -92,12 +93,12 @@ pub async fn tls<H, F>(
     deadline: Duration,
     handle: H,
 ) where
-    H: Fn(TlsStream<TcpStream>, SocketAddr) -> F + 'static,
+    H: Fn(TlsStream<TcpStream>, Peer) -> F + 'static,
     F: Future<Output = ()> + 'static,
 {
     let acceptor = TlsAcceptor::from(config);
     let handle = Rc::new(handle);
-    let secured = move |stream: TcpStream, peer: SocketAddr| {
+    let secured = move |stream: TcpStream, peer: Peer| {
         // The handshake's state is large and short-lived: boxed, it is gone when the session starts.
         let handshake = Box::pin(tokio::time::timeout(deadline, acceptor.accept(stream)));
         let handle = handle.clone();
@@ -120,7 +121,7 @@ pub async fn tls<H, F>(
 
 async fn run<H, F>(listener: std::net::TcpListener, gate: Arc<Gate>, handle: Rc<H>)
 where
-    H: Fn(TcpStream, SocketAddr) -> F + 'static,
+    H: Fn(TcpStream, Peer) -> F + 'static,
     F: Future<Output = ()> + 'static,
 {
     let listener = match TcpListener::from_std(listener) {
@@ -139,7 +140,7 @@ where
                 };
                 // Acks are small writes that someone waits for.
                 let _ = stream.set_nodelay(true);
-                let session = handle(stream, peer);
+                let session = handle(stream, peer.into());
                 actix_rt::spawn(async move {
                     session.await;
                     drop(pass);

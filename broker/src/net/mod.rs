@@ -2,4 +2,7 @@
 
 pub mod accept;
 pub mod certificates;
+pub mod peer;
 pub mod tls;
+
+pub use peer::Peer;

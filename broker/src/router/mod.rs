@@ -3,26 +3,28 @@
 //! A call goes to the device's partition, whose leader is this node as long as a hub is one node; with more nodes the
 //! same call takes one hop, and nothing on this side of the door changes.
 
+mod device;
 mod fresh;
 mod local;
 pub mod request;
+mod service;
+mod session;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ironhub_domain::HubError;
 use ironhub_domain::auth::PolicySet;
-use ironhub_domain::event::D2cMessage;
 use ironhub_domain::ids::DeviceId;
 use ironhub_domain::limits::DEVICE_LIST_MAX;
 use ironhub_domain::registry::{DeviceRequest, IfMatch, PutDevice, PutMode};
-use tokio::sync::oneshot;
 
 use crate::actor::{DeviceHandle, Directory, NodeFacts, SessionId};
 use crate::metrics::device as meters;
-use request::{CloseReason, ConnectRequest, Connected, D2cReply, DeviceView};
+use request::{CloseReason, ConnectRequest, Connected, DeviceView};
 
 pub use local::HubState;
+pub use session::DeviceSession;
 
 /// Cheap to clone; every frontend holds one.
 #[derive(Clone)]
@@ -56,7 +58,7 @@ impl Router {
             meters::session_refused(protocol, error);
         }
         let (handle, session, connected) = admitted?;
-        Ok(DeviceSession { handle, session, connected, model_id })
+        Ok(DeviceSession::new(handle, session, connected, model_id))
     }
 
     async fn admit(
@@ -69,15 +71,7 @@ impl Router {
         if self.facts().overloaded.load(Ordering::Relaxed) {
             return Err(HubError::Busy);
         }
-        let directory = self.state.directory(&request.device);
-        let handle = match directory.active(&request.device) {
-            Some(handle) => handle,
-            // Whoever asks is not authenticated yet: a name that nobody registered must not cost an actor.
-            None if directory.owner().load_identity(&request.device)?.is_none() => {
-                return Err(HubError::DeviceNotFound(request.device.to_string()));
-            }
-            None => directory.handle(&request.device)?,
-        };
+        let handle = self.registered(&request.identity.device)?;
         let admitted = handle.connect(request).await?;
         Ok((handle, admitted.session, admitted.connected))
     }
@@ -149,6 +143,19 @@ impl Router {
         }
     }
 
+    /// The actor of a device that exists. Whoever asks may not be authenticated yet: a name that nobody registered must not
+    /// cost an actor.
+    fn registered(&self, device: &DeviceId) -> Result<DeviceHandle, HubError> {
+        let directory = self.state.directory(device);
+        match directory.active(device) {
+            Some(handle) => Ok(handle),
+            None if directory.owner().load_identity(device)?.is_none() => {
+                Err(HubError::DeviceNotFound(device.to_string()))
+            }
+            None => directory.handle(device),
+        }
+    }
+
     fn writable(&self, device: &DeviceId) -> Result<DeviceHandle, HubError> {
         if self.facts().stopping.load(Ordering::Relaxed) {
             return Err(HubError::ShuttingDown);
@@ -158,41 +165,6 @@ impl Router {
 
     fn facts(&self) -> &NodeFacts {
         self.state.facts()
-    }
-}
-
-/// A live session of one device; dropping it ends the session.
-pub struct DeviceSession {
-    handle: DeviceHandle,
-    session: SessionId,
-    connected: Connected,
-    model_id: Option<String>,
-}
-
-impl DeviceSession {
-    /// How it was let in.
-    pub fn info(&self) -> &Connected {
-        &self.connected
-    }
-
-    /// Hands over a batch without waiting. The receiver resolves when all of the batch is durable, or with the error
-    /// that refused it. When the device's mailbox is full the batch comes back with `Busy`.
-    pub fn send_d2c(
-        &self,
-        messages: Vec<D2cMessage>,
-    ) -> Result<oneshot::Receiver<D2cReply>, (HubError, Vec<D2cMessage>)> {
-        self.handle.send_d2c(self.session, messages)
-    }
-
-    /// Ends the session and stores its last words, also when a newer session has taken over already.
-    pub async fn publish_will(self, message: D2cMessage) -> D2cReply {
-        self.handle.will(self.connected.auth, self.model_id.clone(), message).await
-    }
-}
-
-impl Drop for DeviceSession {
-    fn drop(&mut self) {
-        self.handle.disconnect(self.session);
     }
 }
 

@@ -7,15 +7,15 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
-use crate::http::listener::{HEAD_BYTES_MAX, HEAD_TIME_MAX};
+use crate::http::listener::{HEAD_BYTES_MAX, HEAD_TIME_MAX, speak_http};
 use crate::http::patience::SEND_STALL_MAX;
-use crate::http::{Reply, serve};
+use crate::http::{Reply, Serve};
 
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
 fn connect(context: HttpContext) -> DuplexStream {
     let (client, server) = duplex(64 * 1024);
-    tokio::spawn(serve(server, PEER, Arc::new(context)));
+    tokio::spawn(speak_http(server, PEER.into(), Arc::new(context)));
     client
 }
 
@@ -141,7 +141,7 @@ async fn draining_lets_idle_connections_go() {
 async fn a_client_that_never_reads_its_answer_is_let_go() {
     let hub = context(None);
     let (mut client, server) = duplex(512);
-    let served = tokio::spawn(serve(server, PEER, Arc::new(hub)));
+    let served = tokio::spawn(speak_http(server, PEER.into(), Arc::new(hub)));
     let ask = put("Content-Length: 2", "{}");
     let asking = async { while client.write_all(ask.as_bytes()).await.is_ok() {} };
     let ended = async { tokio::join!(asking, served).1 };
@@ -151,21 +151,27 @@ async fn a_client_that_never_reads_its_answer_is_let_go() {
 struct Teapot;
 
 impl UpgradeHandler for Teapot {
-    fn upgrade(&self, _request: Request<Incoming>) -> Reply {
+    fn wants(&self, request: &Request<Incoming>) -> bool {
+        request.uri().path() == "/teapot"
+    }
+
+    fn upgrade(&self, _request: &Request<Incoming>) -> Result<(Reply, Serve), Reply> {
         let mut reply = Reply::default();
         *reply.status_mut() = StatusCode::IM_A_TEAPOT;
-        reply
+        Err(reply)
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_websocket_upgrade_goes_to_its_handler_if_there_is_one() {
-    let mut client = connect(context(Some(Arc::new(Teapot))));
-    let request =
-        "GET /$iothub/websocket HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    client.write_all(request.as_bytes()).await.unwrap();
-    client.shutdown().await.unwrap();
-    assert!(rest(&mut client).await.starts_with("HTTP/1.1 418"));
+async fn what_the_upgrade_handler_wants_goes_to_it() {
+    for (path, status) in [("/teapot", 418), ("/devices", 401)] {
+        let mut client = connect(context(Some(Arc::new(Teapot))));
+        let request = format!("GET {path} HTTP/1.1\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        let answer = rest(&mut client).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answer}");
+    }
 }
 
 #[tokio::test]
@@ -195,7 +201,7 @@ async fn http_2_carries_the_same_calls_at_once() {
 /// Sends a request in pieces, each when the one before is taken; the answer, or why it cannot be read.
 async fn send_all_then_read(request: &str, buffer: usize) -> String {
     let (mut client, server) = duplex(buffer);
-    tokio::spawn(serve(server, PEER, Arc::new(context(None))));
+    tokio::spawn(speak_http(server, PEER.into(), Arc::new(context(None))));
     client.write_all(request.as_bytes()).await.expect("the hub takes all of it");
     rest(&mut client).await
 }

@@ -148,6 +148,7 @@ fn an_identity_is_written_with_every_field_of_the_original() {
         connected: true,
         last_activity: UnixMs(1_795_381_563_123),
         connection_updated: UnixMs(1_795_381_563_000),
+        c2d_count: 0,
     };
     let json = write(&active);
     assert_eq!(json["connectionState"], "Connected");

@@ -1,0 +1,115 @@
+//! A live session of one identity, as its frontend holds it.
+//!
+//! Nothing here waits: a call is handed to the owner and answered through a channel. `Busy` means that the owner's mailbox
+//! is full; the frontend tries again a little later or says so in its protocol.
+
+use bytes::Bytes;
+use ironhub_domain::HubError;
+use ironhub_domain::c2d::{LockToken, Settlement};
+use ironhub_domain::device::StoredSession;
+use ironhub_domain::event::D2cMessage;
+use ironhub_domain::method::MethodAnswer;
+use tokio::sync::oneshot;
+
+use super::request::{Connected, Credentials, D2cReply, DeviceTwin, Features, Pending};
+use crate::actor::{DeviceHandle, SessionId};
+
+/// A live session of one identity; dropping it ends the session.
+pub struct DeviceSession {
+    handle: DeviceHandle,
+    session: SessionId,
+    connected: Connected,
+    model_id: Option<String>,
+}
+
+impl DeviceSession {
+    pub(super) fn new(
+        handle: DeviceHandle,
+        session: SessionId,
+        connected: Connected,
+        model_id: Option<String>,
+    ) -> Self {
+        Self { handle, session, connected, model_id }
+    }
+
+    /// How it was let in.
+    pub fn info(&self) -> &Connected {
+        &self.connected
+    }
+
+    /// Hands over a batch without waiting. The receiver resolves when all of the batch is durable, or with the error
+    /// that refused it. When the device's mailbox is full the batch comes back with `Busy`.
+    pub fn send_d2c(
+        &self,
+        messages: Vec<D2cMessage>,
+    ) -> Result<oneshot::Receiver<D2cReply>, (HubError, Vec<D2cMessage>)> {
+        self.handle.send_d2c(self.session, messages)
+    }
+
+    /// Says what the session wants to be sent from now on; replaces what it said before. Cannot fail: it waits for room in
+    /// the mailbox in a task of its own, in order.
+    pub fn set_features(&self, features: Features) {
+        self.handle.set_features(self.session, features);
+    }
+
+    /// Lets the owner send `more` cloud-to-device messages beyond those it was let before.
+    pub fn add_c2d_credit(&self, more: u32) {
+        self.handle.add_c2d_credit(self.session, more);
+    }
+
+    /// Takes all credit back that is not used yet (an AMQP link was detached, or set its credit to nothing).
+    pub fn clear_c2d_credit(&self) {
+        self.handle.clear_c2d_credit(self.session);
+    }
+
+    /// Settles a delivery; `LockLost` if its lock is gone.
+    pub fn settle_c2d(&self, lock: LockToken, how: Settlement) -> Result<Pending<()>, HubError> {
+        self.handle.settle_c2d(self.session, lock, how)
+    }
+
+    /// Returns what the session holds locked, counts unchanged (its C2D link was detached, the session goes on).
+    pub fn release_c2d(&self) {
+        self.handle.release_c2d(self.session);
+    }
+
+    /// Reads the twin; what it shows counts as delivered.
+    pub fn twin(&self) -> Result<Pending<DeviceTwin>, HubError> {
+        self.handle.device_twin(self.session)
+    }
+
+    /// Changes the reported properties: `patch` is a JSON object. Resolves with the new `$version` once it is durable.
+    /// `PreconditionFailed` if `if_version` is not the current one.
+    pub fn patch_reported(
+        &self,
+        patch: Bytes,
+        if_version: Option<u64>,
+    ) -> Result<Pending<u64>, HubError> {
+        self.handle.patch_reported(self.session, patch, if_version)
+    }
+
+    /// Answers a method; an id that nobody waits for is ignored.
+    pub fn answer_method(&self, id: u32, answer: MethodAnswer) {
+        self.handle.answer_method(self.session, id, answer);
+    }
+
+    /// Stores the subscriptions of a session that outlives its connection.
+    pub fn store(&self, session: StoredSession) -> Result<Pending<()>, HubError> {
+        self.handle.store_session(self.session, session)
+    }
+
+    /// Shows new credentials of the same identity before the old ones end; the session goes on.
+    pub fn renew(&self, credentials: Credentials) -> Result<Pending<Connected>, HubError> {
+        self.handle.renew(self.session, credentials)
+    }
+
+    /// Ends the session and stores its last words, also when a newer session has taken over already.
+    pub async fn publish_will(self, message: D2cMessage) -> D2cReply {
+        self.handle.will(self.connected.auth, self.model_id.clone(), message).await
+    }
+}
+
+impl Drop for DeviceSession {
+    fn drop(&mut self) {
+        self.handle.disconnect(self.session);
+    }
+}
