@@ -43,76 +43,11 @@ const fn face_of(status: StatusCode, code: u32, name: &'static str) -> Face {
     Face { status, code, name }
 }
 
-const UNAVAILABLE: Face = face_of(StatusCode::SERVICE_UNAVAILABLE, 503001, "ServiceUnavailable");
-
 /// The face of a hub error.
 pub fn face(error: &HubError) -> Face {
-    match error {
-        HubError::InvalidId(_) | HubError::InvalidArgument(_) => ARGUMENT_INVALID,
-        HubError::DeviceNotFound(_) => face_of(StatusCode::NOT_FOUND, 404001, "DeviceNotFound"),
-        HubError::DeviceAlreadyExists(_) => {
-            face_of(StatusCode::CONFLICT, 409001, "DeviceAlreadyExists")
-        }
-        HubError::ModuleNotFound(_) => face_of(StatusCode::NOT_FOUND, 404010, "ModuleNotFound"),
-        HubError::ModuleAlreadyExists(_) => {
-            face_of(StatusCode::CONFLICT, 409301, "ModuleAlreadyExistsOnDevice")
-        }
-        HubError::TooManyModules { .. } => {
-            face_of(StatusCode::PAYLOAD_TOO_LARGE, 413003, "TooManyModulesOnDevice")
-        }
-        HubError::CertificateNotFound(_) => {
-            face_of(StatusCode::NOT_FOUND, 404000, "GenericNotFound")
-        }
-        HubError::QueueFull { .. } => {
-            face_of(StatusCode::FORBIDDEN, 403004, "DeviceMaximumQueueDepthExceeded")
-        }
-        HubError::LockLost => {
-            face_of(StatusCode::PRECONDITION_FAILED, 412002, "DeviceMessageLockLost")
-        }
-        HubError::InvalidExpiry(_) => {
-            face_of(StatusCode::FORBIDDEN, 403009, "InvalidMessageExpiryTime")
-        }
-        HubError::NotOnline { .. } | HubError::DeviceWentAway => {
-            face_of(StatusCode::NOT_FOUND, 404103, "DeviceNotOnline")
-        }
-        HubError::MethodTimeout { .. } => {
-            face_of(StatusCode::GATEWAY_TIMEOUT, 504101, "GatewayTimeout")
-        }
-        HubError::TooManyMethods { .. } => {
-            face_of(StatusCode::FORBIDDEN, 403800, "DeviceMaximumInflightMethodExceeded")
-        }
-        HubError::UploadNotFound(_) => {
-            face_of(StatusCode::BAD_REQUEST, 400015, "InvalidFileUploadCorrelationId")
-        }
-        HubError::UploadExpired => {
-            face_of(StatusCode::BAD_REQUEST, 400016, "ExpiredFileUploadCorrelationId")
-        }
-        HubError::UploadBlobMissing(_) => {
-            face_of(StatusCode::BAD_REQUEST, 400020, "InvalidStorageEndpointOrBlob")
-        }
-        HubError::TooManyUploads { .. } => {
-            face_of(StatusCode::FORBIDDEN, 403006, "DeviceMaximumActiveFileUploadLimitExceeded")
-        }
-        // To its own endpoints a disabled device is as good as one with a wrong token.
-        HubError::DeviceDisabled(_) | HubError::Forbidden(_) => {
-            face_of(StatusCode::UNAUTHORIZED, 401002, "IotHubUnauthorizedAccess")
-        }
-        HubError::Unauthorized(_) => {
-            face_of(StatusCode::UNAUTHORIZED, 401003, "IotHubUnauthorized")
-        }
-        HubError::PreconditionFailed { .. } => {
-            face_of(StatusCode::PRECONDITION_FAILED, 412001, "PreconditionFailed")
-        }
-        HubError::MessageTooLarge { .. } => TOO_LARGE,
-        HubError::SessionFenced => face_of(StatusCode::CONFLICT, 409000, "GenericConflict"),
-        HubError::Busy => face_of(StatusCode::TOO_MANY_REQUESTS, 429001, "ThrottlingException"),
-        HubError::NoLeader { .. } | HubError::StorageFull | HubError::ShuttingDown => UNAVAILABLE,
-        // Not 503: SDKs repeat that by themselves, and a repeated create of unknown outcome may meet itself.
-        HubError::OutcomeUnknown => {
-            face_of(StatusCode::INTERNAL_SERVER_ERROR, 500008, "GenericTimeout")
-        }
-        HubError::Internal(_) => face_of(StatusCode::INTERNAL_SERVER_ERROR, 500001, "ServerError"),
-    }
+    let code = error.code();
+    let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    face_of(status, code.number, code.name)
 }
 
 const ARGUMENT_INVALID: Face = face_of(StatusCode::BAD_REQUEST, 400004, "ArgumentInvalid");

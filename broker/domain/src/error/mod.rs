@@ -1,6 +1,10 @@
 //! One typed error over all rules; each frontend gives every variant a face in one exhaustive match.
 
+mod code;
+
 use crate::ids::IdError;
+
+pub use code::ErrorCode;
 
 /// Why a request was refused or could not be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
