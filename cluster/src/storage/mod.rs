@@ -5,8 +5,8 @@
 
 pub mod rocks;
 
-use std::collections::HashMap;
-use std::ops::ControlFlow;
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
 
 pub use self::rocks::{RocksOptions, RocksStore};
 use crate::machine::GroupId;
@@ -89,13 +89,13 @@ pub struct StateTx<'a> {
     group: GroupId,
     changes: Vec<Change>,
     /// Newest value of each key in `Area::Records` that this transaction wrote. Events are never read back here.
-    written: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    written: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
 impl<'a> StateTx<'a> {
     /// An empty transaction of one group.
     pub fn new(store: &'a dyn StateStore, group: GroupId) -> Self {
-        Self { store, group, changes: Vec::new(), written: HashMap::new() }
+        Self { store, group, changes: Vec::new(), written: BTreeMap::new() }
     }
 
     /// The first bytes of every key of this group: its id, big-endian.
@@ -109,6 +109,41 @@ impl<'a> StateTx<'a> {
             Some(value) => Ok(value.clone()),
             None => self.store.get(Area::Records, key),
         }
+    }
+
+    /// Visits the records in `from..to`, as this transaction would leave them, in key order until the visitor breaks.
+    pub fn scan(&self, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StorageError> {
+        if from >= to {
+            return Ok(());
+        }
+        let written = (Bound::Included(from), Bound::Excluded(to));
+        let mut written = self.written.range::<[u8], _>(written).peekable();
+        let mut flow = ControlFlow::Continue(());
+        self.store.scan(Area::Records, from, to, &mut |key, value| {
+            while let Some((new, value)) = written.next_if(|(new, _)| new.as_slice() < key) {
+                if let Some(value) = value {
+                    flow = visit(new, value);
+                }
+                if flow.is_break() {
+                    return flow;
+                }
+            }
+            flow = match written.next_if(|(new, _)| new.as_slice() == key) {
+                Some((_, Some(value))) => visit(key, value),
+                Some((_, None)) => ControlFlow::Continue(()),
+                None => visit(key, value),
+            };
+            flow
+        })?;
+        for (new, value) in written {
+            if flow.is_break() {
+                break;
+            }
+            if let Some(value) = value {
+                flow = visit(new, value);
+            }
+        }
+        Ok(())
     }
 
     /// Puts a record.
@@ -136,5 +171,46 @@ impl<'a> StateTx<'a> {
     /// The changes, in order.
     pub fn into_changes(self) -> Vec<Change> {
         self.changes
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::testing::MemoryStore;
+
+    /// Scans `b..y` over stored rows (`a` stands for `a=1`) and what a transaction does to them.
+    fn check(stored: &str, written: &str, deleted: &str, max: usize, expected: &str) {
+        let store = MemoryStore::new();
+        let row = |key: char| key.to_string().into_bytes();
+        let put = |key| Change::Put(Area::Records, row(key), b"1".to_vec());
+        store.write(&stored.chars().map(put).collect::<Vec<_>>()).unwrap();
+        let mut tx = StateTx::new(&store, GroupId(0));
+        written.chars().for_each(|key| tx.put(row(key), b"2".to_vec()));
+        deleted.chars().for_each(|key| tx.delete(row(key)));
+        let mut seen = String::new();
+        let mut count = 0;
+        tx.scan(b"b", b"y", &mut |key, value| {
+            seen.push_str(&String::from_utf8_lossy(key));
+            seen.push_str(&String::from_utf8_lossy(value));
+            count += 1;
+            if count < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+        .unwrap();
+        assert_eq!(seen, expected, "{stored} {written} {deleted} {max}");
+    }
+
+    #[test]
+    fn a_transaction_scans_what_it_would_leave() {
+        check("", "", "", 9, "");
+        check("abcyz", "", "", 9, "b1c1");
+        check("ce", "bcdx", "", 9, "b2c2d2e1x2");
+        check("bcde", "", "bd", 9, "c1e1");
+        check("bc", "d", "bcd", 9, "");
+        check("ac", "azy", "", 9, "c1");
+        for max in 1..4 {
+            check("bd", "ce", "", max, &"b1c2d1e2"[..2 * max]);
+        }
+        check("", "cde", "", 2, "c2d2");
     }
 }
