@@ -29,6 +29,7 @@ use crate::partition::{EventReader, Partition, PartitionMachine, Watermarks};
 use crate::router::request::CloseReason;
 use crate::router::{HubState, Router};
 use crate::shutdown::{self, Stop};
+use crate::websocket::WebSockets;
 use crate::{guard, logging, metrics};
 
 /// How long sessions get to say goodbye when the node stops.
@@ -107,12 +108,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut amqp = AmqpOptions::new(config.hostname.clone(), policies, events, draining.clone());
     amqp.handshake_timeout = config.handshake_timeout;
     amqp.token_timeout = config.handshake_timeout;
+    let mqtt = MqttContext::new(router.clone(), &config, draining.clone());
+    let amqp = AmqpContext::new(amqp);
     let frontends = Frontends {
-        mqtt: MqttContext::new(router.clone(), &config, draining.clone()),
-        amqp: AmqpContext::new(amqp),
+        mqtt: mqtt.clone(),
+        amqp: amqp.clone(),
         http: Arc::new(HttpContext {
             registry: Arc::new(router.clone()),
-            upgrade: None,
+            upgrade: Some(Arc::new(WebSockets { mqtt, amqp })),
             draining: draining.clone(),
         }),
         admin: Arc::new(AdminContext {

@@ -21,3 +21,4 @@ pub mod partition;
 pub mod router;
 pub mod shutdown;
 pub(crate) mod system;
+pub mod websocket;
