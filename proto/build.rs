@@ -4,8 +4,13 @@ use std::error::Error;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    const FILES: [&str; 3] =
-        ["ironhub/command.proto", "ironhub/record.proto", "ironhub/event.proto"];
+    const FILES: [&str; 5] = [
+        "ironhub/command.proto",
+        "ironhub/record.proto",
+        "ironhub/event.proto",
+        "ironhub/twin.proto",
+        "ironhub/module.proto",
+    ];
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");
         assert!(Path::new(file).exists(), "{file} is missing");

@@ -4,13 +4,16 @@
 //! 0x50.. jobs and configurations.
 
 use ironhub_cluster::GroupId;
-use ironhub_domain::ids::DeviceId;
+use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
 
 const EVENT_LOG: u8 = 0x01;
 const HUB: u8 = 0x02;
 const POLICIES: u8 = 0x03;
 const CONSUMER_GROUPS: u8 = 0x04;
+const AUTHORITIES: u8 = 0x05;
 const DEVICE: u8 = 0x10;
+const TWIN: u8 = 0x20;
+const MODULE: u8 = 0x40;
 
 /// The only kind in the area of events.
 const EVENT_ROW: u8 = 0x01;
@@ -37,6 +40,33 @@ pub(super) fn policies(group: GroupId) -> Vec<u8> {
 
 pub(super) fn consumer_groups(group: GroupId) -> Vec<u8> {
     key(group, CONSUMER_GROUPS, &[])
+}
+
+pub(super) fn authorities(group: GroupId) -> Vec<u8> {
+    key(group, AUTHORITIES, &[])
+}
+
+/// A device's id, a zero byte, the module's id if it is one. An id has no zero byte, so a device and its modules lie side
+/// by side, and nobody else between them.
+fn of_identity(group: GroupId, kind: u8, device: &DeviceId, module: Option<&ModuleId>) -> Vec<u8> {
+    let (device, module) = (device.as_str(), module.map_or("", ModuleId::as_str));
+    key(group, kind, &[device.as_bytes(), &[0], module.as_bytes()].concat())
+}
+
+pub(super) fn twin(group: GroupId, identity: &IdentityId) -> Vec<u8> {
+    of_identity(group, TWIN, &identity.device, identity.module.as_ref())
+}
+
+pub(super) fn module(group: GroupId, device: &DeviceId, module: &ModuleId) -> Vec<u8> {
+    of_identity(group, MODULE, device, Some(module))
+}
+
+/// The keys of a device's modules lie between these two: ids are ASCII.
+pub(super) fn modules(group: GroupId, device: &DeviceId) -> (Vec<u8>, Vec<u8>) {
+    let from = of_identity(group, MODULE, device, None);
+    let mut to = from.clone();
+    to.push(0xff);
+    (from, to)
 }
 
 pub(super) fn device(group: GroupId, id: &DeviceId) -> Vec<u8> {
