@@ -59,6 +59,26 @@ pub enum Subscription {
     ModuleCloudToDevice,
 }
 
+impl Subscription {
+    /// The filter, as it was written.
+    pub fn filter(&self, device: &str, module: Option<&str>) -> String {
+        let module = module.unwrap_or_default();
+        match self {
+            Self::CloudToDevice => format!("devices/{device}/messages/devicebound/#"),
+            Self::CloudToDeviceAny => "devices/+/messages/devicebound/#".to_owned(),
+            Self::TwinResponses => "$iothub/twin/res/#".to_owned(),
+            Self::DesiredProperties => "$iothub/twin/PATCH/properties/desired/#".to_owned(),
+            Self::Methods => "$iothub/methods/POST/#".to_owned(),
+            Self::Method(name) => format!("$iothub/methods/POST/{name}/#"),
+            Self::ModuleInputs => format!("devices/{device}/modules/{module}/inputs/#"),
+            Self::ModuleAll => format!("devices/{device}/modules/{module}/#"),
+            Self::ModuleCloudToDevice => {
+                format!("devices/{device}/modules/{module}/messages/devicebound/#")
+            }
+        }
+    }
+}
+
 /// The subscription that `filter` means for this identity; `None` is to be refused with 0x80.
 pub fn subscription(filter: &str, device: &str, module: Option<&str>) -> Option<Subscription> {
     if let Some(rest) = filter.strip_prefix("$iothub/") {

@@ -6,6 +6,7 @@
 //! Sources: OASIS MQTT 3.1.1 and device-protocols.md section 2. Read [`packet`] and [`hub_topic`] next.
 
 pub mod decode;
+pub mod device_topic;
 pub mod encode;
 pub mod framer;
 pub mod hub_topic;
