@@ -19,3 +19,4 @@ mod mqtt_client;
 #[path = "../../wire/src/mqtt/tests/client.rs"]
 mod packets;
 mod support;
+mod websocket;
