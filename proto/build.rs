@@ -4,12 +4,16 @@ use std::error::Error;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    const FILES: [&str; 5] = [
+    const FILES: [&str; 9] = [
         "ironhub/command.proto",
         "ironhub/record.proto",
         "ironhub/event.proto",
         "ironhub/twin.proto",
         "ironhub/module.proto",
+        "ironhub/c2d.proto",
+        "ironhub/notice.proto",
+        "ironhub/session.proto",
+        "ironhub/upload.proto",
     ];
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");
