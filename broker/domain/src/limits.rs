@@ -1,5 +1,7 @@
 //! Every bound of the hub's rules: its name, its reason, its relation to the others (design.md 7).
 
+use std::ops::RangeInclusive;
+
 /// Largest D2C message, counted as body + system property values + application property names and values
 /// (device-protocols.md 7.1). Inclusive.
 pub const D2C_MESSAGE_BYTES_MAX: usize = 256 * 1024;
@@ -84,9 +86,29 @@ pub const TWIN_STRING_BYTES_MAX: usize = 4096;
 /// Deepest nesting of a twin's sections (device-protocols.md 6.2).
 pub const TWIN_DEPTH_MAX: usize = 10;
 
-/// Largest request body that is read as a twin or a patch, in bytes of JSON: escapes and white space do not count
-/// against a section's size, so this is generous.
+/// Smallest and largest integer in a twin: what a double holds exactly, less one bit (device-protocols.md 6.2).
+pub const TWIN_INTEGER_MIN: i64 = -(1 << 52);
+/// See [`TWIN_INTEGER_MIN`].
+pub const TWIN_INTEGER_MAX: i64 = (1 << 52) - 1;
+
+/// Largest request body that is read as a twin or a patch, and largest section that a patch may make, in bytes of JSON:
+/// escapes, white space and more do not count against a section's size, so this is generous.
 pub const TWIN_JSON_BYTES_MAX: usize = 256 * 1024;
+
+/// Longest `managedBy` of a module, in characters.
+pub const MANAGED_BY_CHARS_MAX: usize = 128;
+
+/// Longest name of a direct method, in characters.
+pub const METHOD_NAME_CHARS_MAX: usize = 128;
+
+/// What the JSON of a service's method call may have beside the payload, in bytes.
+pub const METHOD_ENVELOPE_BYTES_MAX: usize = 4096;
+
+/// How long a method call may wait for the answer, in seconds (device-protocols.md 6.2).
+pub const METHOD_RESPONSE_SECONDS: RangeInclusive<u64> = 5..=300;
+
+/// How long a method call may wait for the device to connect, in seconds (device-protocols.md 6.2).
+pub const METHOD_CONNECT_SECONDS: RangeInclusive<u64> = 0..=300;
 
 /// Direct methods of one identity under way at a time.
 pub const METHODS_IN_FLIGHT_MAX: usize = 100;
@@ -94,8 +116,16 @@ pub const METHODS_IN_FLIGHT_MAX: usize = 100;
 /// Registered certificate authorities of a hub.
 pub const AUTHORITIES_MAX: usize = 100;
 
+/// Largest certificate of an authority, DER; its subject in words is no longer either.
+pub const AUTHORITY_BYTES_MAX: usize = 16 * 1024;
+
 /// Filters that a stored MQTT session keeps (device-protocols.md 2.8).
 pub const SUBSCRIPTIONS_MAX: usize = 10;
+
+/// Longest filter that a stored MQTT session keeps, in bytes: two ids with every character escaped, and words around them.
+pub const FILTER_BYTES_MAX: usize = 1024;
+
+const _: () = assert!(FILTER_BYTES_MAX >= 2 * 3 * DEVICE_ID_CHARS_MAX + 64);
 
 /// The limits that `limits.profile` chooses (design.md 7). Whoever proposes a command puts them in, so every replica
 /// applies the same.

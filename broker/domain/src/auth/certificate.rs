@@ -3,6 +3,8 @@
 
 use bytes::Bytes;
 
+use crate::HubError;
+use crate::limits::{AUTHORITY_BYTES_MAX, RECORD_TEXT_BYTES_MAX};
 use crate::time::UnixMs;
 
 /// The certificate that a client proved to hold the key of.
@@ -39,4 +41,25 @@ pub struct Authority {
     pub created: UnixMs,
     /// When it was last changed.
     pub updated: UnixMs,
+}
+
+impl Authority {
+    /// Whether it has this name, in any letter case.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
+    /// Whether it has a name and is no larger than a record should be. What is in the certificate is for whoever read it.
+    pub fn validate(&self) -> Result<(), HubError> {
+        let wrong = |why: String| Err(HubError::InvalidArgument(why));
+        if self.name.is_empty() || self.name.len() > RECORD_TEXT_BYTES_MAX {
+            return wrong(format!(
+                "a certificate's name has 1 to {RECORD_TEXT_BYTES_MAX} characters"
+            ));
+        }
+        if self.certificate.len().max(self.subject.len()) > AUTHORITY_BYTES_MAX {
+            return wrong(format!("the certificate has more than {AUTHORITY_BYTES_MAX} bytes"));
+        }
+        Ok(())
+    }
 }

@@ -1,5 +1,11 @@
 //! From a committed command to changed records and an outcome.
 
+mod authorities;
+mod modules;
+#[cfg(test)]
+mod tests;
+mod twins;
+
 use crate::HubError;
 use crate::auth::PolicySet;
 use crate::ids::DeviceId;
@@ -22,13 +28,21 @@ pub fn apply<R: Records + ?Sized>(command: Command, records: &mut R) -> Result<O
         Command::PutConsumerGroup(group) => put_consumer_group(group, records),
         Command::DeleteConsumerGroup(name) => delete_consumer_group(&name, records),
         // Twins, modules, authorities.
-        Command::PutAuthority { .. }
-        | Command::DeleteAuthority { .. }
-        | Command::PutModule(_)
-        | Command::DeleteModule { .. }
-        | Command::UpdateTwin(_)
-        | Command::PatchReported(_)
-        | Command::SeeDesired { .. } => Ok(refuse("not built yet".into())),
+        Command::PutAuthority { authority, precondition } => {
+            authorities::put(*authority, &precondition, records)
+        }
+        Command::DeleteAuthority { name, precondition } => {
+            authorities::delete(&name, &precondition, records)
+        }
+        Command::PutModule(put) => modules::put(&put, records),
+        Command::DeleteModule { device, module, precondition } => {
+            modules::delete(&device, &module, &precondition, records)
+        }
+        Command::UpdateTwin(update) => twins::update(*update, records),
+        Command::PatchReported(patch) => twins::patch_reported(*patch, records),
+        Command::SeeDesired { identity, version } => {
+            twins::see_desired(&identity, version, records)
+        }
         // C2D, sessions, uploads, notices.
         Command::EnqueueC2d(_)
         | Command::LockC2d { .. }
@@ -63,6 +77,7 @@ fn delete_device<R: Records + ?Sized>(
     Ok(match registry::delete(existing.as_ref(), id, precondition) {
         Ok(()) => {
             records.delete_device(id);
+            modules::forget_device(id, records)?;
             Outcome::Deleted
         }
         Err(refusal) => Outcome::Refused(refusal),
@@ -133,183 +148,4 @@ fn delete_consumer_group<R: Records + ?Sized>(
 
 fn refuse(why: String) -> Outcome {
     Outcome::Refused(HubError::InvalidArgument(why))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-
-    use super::*;
-    use crate::auth::{Authority, PolicySet};
-    use crate::c2d::{C2dMessage, Queue};
-    use crate::device::{DeviceIdentity, ModuleIdentity, StoredSession};
-    use crate::ids::{IdentityId, ModuleId};
-    use crate::notice::{Notice, NoticeKind};
-    use crate::partition::event_log::EventLog;
-    use crate::time::UnixMs;
-    use crate::twin::Twin;
-    use crate::upload::UploadTicket;
-
-    /// The system partition's records, in memory.
-    #[derive(Default)]
-    struct Memory {
-        log: EventLog,
-        hub: Option<HubInfo>,
-        policies: Option<PolicySet>,
-        groups: Vec<ConsumerGroup>,
-    }
-
-    impl Records for Memory {
-        type Error = Infallible;
-
-        fn event_log(&mut self) -> &mut EventLog {
-            &mut self.log
-        }
-        fn drop_events(&mut self, _: u64, _: u64) {}
-        fn device(&self, _: &DeviceId) -> Result<Option<DeviceIdentity>, Infallible> {
-            Ok(None)
-        }
-        fn put_device(&mut self, _: &DeviceIdentity) {}
-        fn delete_device(&mut self, _: &DeviceId) {}
-        fn hub(&self) -> Result<Option<HubInfo>, Infallible> {
-            Ok(self.hub.clone())
-        }
-        fn put_hub(&mut self, hub: &HubInfo) {
-            self.hub = Some(hub.clone());
-        }
-        fn policies(&self) -> Result<Option<PolicySet>, Infallible> {
-            Ok(self.policies.clone())
-        }
-        fn put_policies(&mut self, policies: &PolicySet) {
-            self.policies = Some(policies.clone());
-        }
-        fn consumer_groups(&self) -> Result<Vec<ConsumerGroup>, Infallible> {
-            Ok(self.groups.clone())
-        }
-        fn put_consumer_groups(&mut self, groups: &[ConsumerGroup]) {
-            self.groups = groups.to_vec();
-        }
-
-        // Twins, modules, authorities.
-
-        fn authorities(&self) -> Result<Vec<Authority>, Infallible> {
-            Ok(Vec::new())
-        }
-
-        fn put_authorities(&mut self, _: &[Authority]) {}
-
-        fn module(&self, _: &DeviceId, _: &ModuleId) -> Result<Option<ModuleIdentity>, Infallible> {
-            Ok(None)
-        }
-
-        fn modules(&self, _: &DeviceId) -> Result<Vec<ModuleIdentity>, Infallible> {
-            Ok(Vec::new())
-        }
-
-        fn put_module(&mut self, _: &ModuleIdentity) {}
-
-        fn delete_module(&mut self, _: &DeviceId, _: &ModuleId) {}
-
-        fn twin(&self, _: &IdentityId) -> Result<Option<Twin>, Infallible> {
-            Ok(None)
-        }
-
-        fn put_twin(&mut self, _: &IdentityId, _: &Twin) {}
-
-        fn delete_twin(&mut self, _: &IdentityId) {}
-
-        // C2D, sessions, uploads, notices.
-
-        fn c2d_queue(&self, _: &IdentityId) -> Result<Option<Queue>, Infallible> {
-            Ok(None)
-        }
-
-        fn put_c2d_queue(&mut self, _: &IdentityId, _: &Queue) -> Result<(), Infallible> {
-            Ok(())
-        }
-
-        fn delete_c2d_queue(&mut self, _: &IdentityId) -> Result<(), Infallible> {
-            Ok(())
-        }
-
-        fn c2d_message(&self, _: &IdentityId, _: u64) -> Result<Option<C2dMessage>, Infallible> {
-            Ok(None)
-        }
-
-        fn put_c2d_message(&mut self, _: &IdentityId, _: u64, _: &C2dMessage) {}
-
-        fn delete_c2d_message(&mut self, _: &IdentityId, _: u64) {}
-
-        fn session(&self, _: &IdentityId) -> Result<Option<StoredSession>, Infallible> {
-            Ok(None)
-        }
-
-        fn put_session(&mut self, _: &IdentityId, _: &StoredSession) {}
-
-        fn delete_session(&mut self, _: &IdentityId) {}
-
-        fn uploads(&self, _: &DeviceId) -> Result<Vec<UploadTicket>, Infallible> {
-            Ok(Vec::new())
-        }
-
-        fn put_uploads(&mut self, _: &DeviceId, _: &[UploadTicket]) {}
-
-        fn push_notice(&mut self, _: &Notice) -> Result<(), Infallible> {
-            Ok(())
-        }
-
-        fn drop_notices(&mut self, _: NoticeKind, _: &[u64]) -> Result<(), Infallible> {
-            Ok(())
-        }
-
-        fn drop_feedback_of(&mut self, _: &DeviceId) -> Result<(), Infallible> {
-            Ok(())
-        }
-    }
-
-    fn run(command: Command, records: &mut Memory) -> Outcome {
-        let Ok(outcome) = apply(command, records);
-        outcome
-    }
-
-    #[test]
-    fn what_the_hub_is_and_its_first_policies_are_written_once() {
-        let mut records = Memory::default();
-        let hub = |name: &str| HubInfo {
-            name: name.into(),
-            entity: "events".into(),
-            partitions: 4,
-            created: UnixMs(1),
-        };
-        for name in ["first", "second"] {
-            assert_eq!(run(Command::PutHub(hub(name)), &mut records), Outcome::Done);
-            let policies = PolicySet::defaults(|| name.to_owned());
-            assert_eq!(run(Command::PutPolicies(policies), &mut records), Outcome::Done);
-        }
-        assert_eq!(records.hub, Some(hub("first")));
-        assert_eq!(records.policies, Some(PolicySet::defaults(|| "first".to_owned())));
-    }
-
-    #[test]
-    fn consumer_groups_have_names_without_case_and_a_bound() {
-        let mut records = Memory::default();
-        let group = |name: &str| ConsumerGroup { name: name.into(), created: UnixMs(1) };
-        let put = |name: &str| Command::PutConsumerGroup(group(name));
-        for name in ["One", "one", "$default", "two-2._"] {
-            assert_eq!(run(put(name), &mut records), Outcome::Done, "{name}");
-        }
-        assert_eq!(records.groups, [group("One"), group("two-2._")]);
-        for name in ["", "$x", "-a", "a/b", &"n".repeat(51)] {
-            assert!(matches!(run(put(name), &mut records), Outcome::Refused(_)), "{name}");
-        }
-        let delete = |name: &str| Command::DeleteConsumerGroup(name.into());
-        assert_eq!(run(delete("ONE"), &mut records), Outcome::Done);
-        for name in ["ONE", "$Default"] {
-            assert!(matches!(run(delete(name), &mut records), Outcome::Refused(_)), "{name}");
-        }
-        for n in records.groups.len() + 1..CONSUMER_GROUPS_MAX {
-            assert_eq!(run(put(&format!("g{n}")), &mut records), Outcome::Done, "{n}");
-        }
-        assert!(matches!(run(put("one-more"), &mut records), Outcome::Refused(_)));
-    }
 }

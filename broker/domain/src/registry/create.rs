@@ -33,7 +33,7 @@ pub fn create(
 /// What is asked for, with the keys filled in that the request leaves to the hub. An update that says nothing of a key
 /// keeps it: Node sends empty keys when it only changes the status, and must not lock the device out.
 pub(super) fn authentication(
-    current: Option<&SymmetricKeys>,
+    current: Option<&Authentication>,
     request: &AuthenticationRequest,
     fresh: &SymmetricKeys,
 ) -> Authentication {
@@ -41,7 +41,15 @@ pub(super) fn authentication(
         |key: &str, hub: &str| if key.is_empty() { hub.to_owned() } else { key.to_owned() };
     match request {
         AuthenticationRequest::Sas(keys) => {
-            let hub = current.unwrap_or(fresh);
+            let hub = match current {
+                Some(Authentication::Sas(keys)) => keys,
+                Some(
+                    Authentication::SelfSigned(_)
+                    | Authentication::CertificateAuthority
+                    | Authentication::None,
+                )
+                | None => fresh,
+            };
             Authentication::Sas(SymmetricKeys {
                 primary: or_else(&keys.primary, &hub.primary),
                 secondary: or_else(&keys.secondary, &hub.secondary),

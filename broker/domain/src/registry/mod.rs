@@ -19,7 +19,7 @@ use crate::device::DeviceIdentity;
 pub use create::create;
 pub use delete::delete;
 pub use etag::IfMatch;
-pub use module::{ModuleRequest, PutModule};
+pub use module::{ModuleRequest, PutModule, module_name, put_module};
 pub use request::{AuthenticationRequest, DeviceRequest, Fresh};
 pub use update::update;
 

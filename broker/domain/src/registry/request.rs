@@ -20,6 +20,25 @@ pub enum AuthenticationRequest {
     None,
 }
 
+impl AuthenticationRequest {
+    /// Whether keys and thumbprints are any.
+    pub fn validate(&self) -> Result<(), HubError> {
+        match self {
+            Self::Sas(keys) => [&keys.primary, &keys.secondary]
+                .into_iter()
+                .filter(|key| !key.is_empty())
+                .try_for_each(|key| SymmetricKeys::check_key(key)),
+            Self::SelfSigned(Thumbprints { primary: None, secondary: None }) => {
+                Err(HubError::InvalidArgument("selfSigned without a thumbprint".into()))
+            }
+            Self::SelfSigned(Thumbprints { primary, secondary }) => {
+                primary.iter().chain(secondary).try_for_each(|text| check_thumbprint(text))
+            }
+            Self::CertificateAuthority | Self::None => Ok(()),
+        }
+    }
+}
+
 impl Default for AuthenticationRequest {
     fn default() -> Self {
         Self::Sas(SymmetricKeys::default())
@@ -79,19 +98,7 @@ impl DeviceRequest {
         {
             return refuse(format!("a scope has more than {RECORD_TEXT_BYTES_MAX} bytes"));
         }
-        match &self.authentication {
-            AuthenticationRequest::Sas(keys) => [&keys.primary, &keys.secondary]
-                .into_iter()
-                .filter(|key| !key.is_empty())
-                .try_for_each(|key| SymmetricKeys::check_key(key)),
-            AuthenticationRequest::SelfSigned(Thumbprints { primary, secondary }) => {
-                if primary.is_none() && secondary.is_none() {
-                    return refuse("selfSigned without a thumbprint".into());
-                }
-                primary.iter().chain(secondary).try_for_each(|text| check_thumbprint(text))
-            }
-            AuthenticationRequest::CertificateAuthority | AuthenticationRequest::None => Ok(()),
-        }
+        self.authentication.validate()
     }
 }
 

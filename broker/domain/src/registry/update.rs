@@ -1,7 +1,7 @@
 //! A change of an identity.
 
 use crate::HubError;
-use crate::device::{Authentication, DeviceIdentity};
+use crate::device::DeviceIdentity;
 use crate::registry::create::authentication;
 use crate::registry::etag::IfMatch;
 use crate::registry::request::{DeviceRequest, Fresh};
@@ -18,12 +18,6 @@ pub fn update(
     let existing =
         existing.ok_or_else(|| HubError::DeviceNotFound(request.id.as_str().to_owned()))?;
     precondition.check(existing)?;
-    let current_keys = match &existing.authentication {
-        Authentication::Sas(keys) => Some(keys),
-        Authentication::SelfSigned(_)
-        | Authentication::CertificateAuthority
-        | Authentication::None => None,
-    };
     let status_changed = existing.status != request.status;
     Ok(DeviceIdentity {
         id: existing.id.clone(),
@@ -32,7 +26,11 @@ pub fn update(
         status: request.status,
         status_reason: request.status_reason.clone(),
         status_updated: if status_changed { Some(fresh.now) } else { existing.status_updated },
-        authentication: authentication(current_keys, &request.authentication, &fresh.keys),
+        authentication: authentication(
+            Some(&existing.authentication),
+            &request.authentication,
+            &fresh.keys,
+        ),
         iot_edge: request.iot_edge,
         device_scope: request.device_scope.clone(),
         parent_scopes: request.parent_scopes.clone(),

@@ -1,0 +1,147 @@
+//! Records in memory, for tests of the rules.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use super::*;
+use crate::auth::Authority;
+use crate::c2d::{C2dMessage, Queue};
+use crate::device::{DeviceIdentity, ModuleIdentity, StoredSession};
+use crate::ids::{IdentityId, ModuleId};
+use crate::notice::{Notice, NoticeKind};
+use crate::partition::event_log::EventLog;
+use crate::twin::Twin;
+use crate::upload::UploadTicket;
+
+/// A partition's records, in memory.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) log: EventLog,
+    pub(super) devices: BTreeMap<DeviceId, DeviceIdentity>,
+    pub(super) hub: Option<HubInfo>,
+    pub(super) policies: Option<PolicySet>,
+    pub(super) groups: Vec<ConsumerGroup>,
+    pub(super) authorities: Vec<Authority>,
+    pub(super) modules: BTreeMap<IdentityId, ModuleIdentity>,
+    pub(super) twins: BTreeMap<IdentityId, Twin>,
+}
+
+impl Records for Memory {
+    type Error = Infallible;
+
+    fn event_log(&mut self) -> &mut EventLog {
+        &mut self.log
+    }
+    fn drop_events(&mut self, _: u64, _: u64) {}
+    fn device(&self, id: &DeviceId) -> Result<Option<DeviceIdentity>, Infallible> {
+        Ok(self.devices.get(id).cloned())
+    }
+    fn put_device(&mut self, device: &DeviceIdentity) {
+        self.devices.insert(device.id.clone(), device.clone());
+    }
+    fn delete_device(&mut self, id: &DeviceId) {
+        self.devices.remove(id);
+    }
+    fn hub(&self) -> Result<Option<HubInfo>, Infallible> {
+        Ok(self.hub.clone())
+    }
+    fn put_hub(&mut self, hub: &HubInfo) {
+        self.hub = Some(hub.clone());
+    }
+    fn policies(&self) -> Result<Option<PolicySet>, Infallible> {
+        Ok(self.policies.clone())
+    }
+    fn put_policies(&mut self, policies: &PolicySet) {
+        self.policies = Some(policies.clone());
+    }
+    fn consumer_groups(&self) -> Result<Vec<ConsumerGroup>, Infallible> {
+        Ok(self.groups.clone())
+    }
+    fn put_consumer_groups(&mut self, groups: &[ConsumerGroup]) {
+        self.groups = groups.to_vec();
+    }
+
+    // Twins, modules, authorities.
+
+    fn authorities(&self) -> Result<Vec<Authority>, Infallible> {
+        Ok(self.authorities.clone())
+    }
+    fn put_authorities(&mut self, authorities: &[Authority]) {
+        self.authorities = authorities.to_vec();
+    }
+    fn module(
+        &self,
+        device: &DeviceId,
+        module: &ModuleId,
+    ) -> Result<Option<ModuleIdentity>, Infallible> {
+        let identity = IdentityId::module(device.clone(), module.clone());
+        Ok(self.modules.get(&identity).cloned())
+    }
+    fn modules(&self, device: &DeviceId) -> Result<Vec<ModuleIdentity>, Infallible> {
+        Ok(self.modules.values().filter(|module| module.device == *device).cloned().collect())
+    }
+    fn put_module(&mut self, module: &ModuleIdentity) {
+        let identity = IdentityId::module(module.device.clone(), module.id.clone());
+        self.modules.insert(identity, module.clone());
+    }
+    fn delete_module(&mut self, device: &DeviceId, module: &ModuleId) {
+        self.modules.remove(&IdentityId::module(device.clone(), module.clone()));
+    }
+    fn twin(&self, identity: &IdentityId) -> Result<Option<Twin>, Infallible> {
+        Ok(self.twins.get(identity).cloned())
+    }
+    fn put_twin(&mut self, identity: &IdentityId, twin: &Twin) {
+        self.twins.insert(identity.clone(), twin.clone());
+    }
+    fn delete_twin(&mut self, identity: &IdentityId) {
+        self.twins.remove(identity);
+    }
+
+    // C2D, sessions, uploads, notices.
+
+    fn c2d_queue(&self, _: &IdentityId) -> Result<Option<Queue>, Infallible> {
+        Ok(None)
+    }
+
+    fn put_c2d_queue(&mut self, _: &IdentityId, _: &Queue) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn delete_c2d_queue(&mut self, _: &IdentityId) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn c2d_message(&self, _: &IdentityId, _: u64) -> Result<Option<C2dMessage>, Infallible> {
+        Ok(None)
+    }
+
+    fn put_c2d_message(&mut self, _: &IdentityId, _: u64, _: &C2dMessage) {}
+
+    fn delete_c2d_message(&mut self, _: &IdentityId, _: u64) {}
+
+    fn session(&self, _: &IdentityId) -> Result<Option<StoredSession>, Infallible> {
+        Ok(None)
+    }
+
+    fn put_session(&mut self, _: &IdentityId, _: &StoredSession) {}
+
+    fn delete_session(&mut self, _: &IdentityId) {}
+
+    fn uploads(&self, _: &DeviceId) -> Result<Vec<UploadTicket>, Infallible> {
+        Ok(Vec::new())
+    }
+
+    fn put_uploads(&mut self, _: &DeviceId, _: &[UploadTicket]) {}
+
+    fn push_notice(&mut self, _: &Notice) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn drop_notices(&mut self, _: NoticeKind, _: &[u64]) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn drop_feedback_of(&mut self, _: &DeviceId) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
