@@ -1,4 +1,4 @@
-"""Fixtures: hubs on the SDKs' own ports, one at a time."""
+"""Fixtures: hubs on the SDKs' own ports, one at a time, and the programs that talk to them."""
 
 import asyncio
 import inspect
@@ -7,7 +7,12 @@ import os
 
 import pytest
 
+from agent import Agent
+from following import Following
 from hub import Hub
+from service import Service
+
+pytest_plugins = ["matrix"]
 
 names = itertools.count(1)
 
@@ -58,3 +63,45 @@ def new_hub(tmp_path):
 def device(hub):
     """A new device of the shared hub."""
     return hub.device(f"dev-{next(names)}")
+
+
+@pytest.fixture(scope="module")
+def agent(hub):
+    """The Node process of one file's tests."""
+    running = Agent(hub)
+    yield running
+    running.close()
+    assert not running.unhandled, "\n".join(running.unhandled)
+
+
+@pytest.fixture(scope="module")
+def service(hub):
+    """The Python service SDK, over AMQP."""
+    made = Service(hub)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def events(hub):
+    """Everything that devices send while the tests of one file run. Not for files that restart their hub."""
+    following = Following(hub)
+    yield following
+    following.close()
+
+
+@pytest.fixture
+def start(agent):
+    """Starts programs, and closes those that the test did not."""
+    open_ones = []
+
+    def one(kind, identity, **options):
+        open_ones.append(kind.open(identity, agent, **options))
+        return open_ones[-1]
+
+    yield one
+    for program in open_ones:
+        try:
+            program.close()
+        except Exception:  # noqa: BLE001 - a test may have closed it, or the hub may have
+            pass

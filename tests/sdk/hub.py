@@ -96,13 +96,15 @@ class Hub:
         parts = sas.parse(self.service)
         return Registry(self.ca, parts["SharedAccessKeyName"], parts["SharedAccessKey"])
 
-    def device(self, device_id):
+    def device(self, device_id, **fields):
         """Creates a device and returns it."""
-        return Device(self, self.registry.create(device_id))
+        return Device(self, self.registry.create(device_id, **fields))
 
 
 class Device:
     """A registered device with what its clients need."""
+
+    module = None
 
     def __init__(self, hub, record):
         self.hub = hub
@@ -111,6 +113,10 @@ class Device:
         keys = record["authentication"]["symmetricKey"]
         self.primary = keys["primaryKey"]
         self.secondary = keys["secondaryKey"]
+
+    def add_module(self, module_id):
+        """Creates a module of this device and returns it."""
+        return Module(self.hub, self.hub.registry.create_module(self.id, module_id))
 
     @property
     def connection_string(self):
@@ -126,6 +132,29 @@ class Device:
 
     def token(self, key=None, **options):
         return sas.token(f"localhost/devices/{self.id}", key or self.primary, **options)
+
+
+class Module(Device):
+    """A registered module. `id` is its device's, as everywhere on the wire."""
+
+    def __init__(self, hub, record):
+        super().__init__(hub, record)
+        self.module = record["moduleId"]
+
+    @property
+    def connection_string(self):
+        return f"HostName=localhost;DeviceId={self.id};ModuleId={self.module};SharedAccessKey={self.primary}"
+
+    @property
+    def user(self):
+        return f"localhost/{self.id}/{self.module}/?api-version=2021-04-12"
+
+    @property
+    def topic(self):
+        return f"devices/{self.id}/modules/{self.module}/messages/events/"
+
+    def token(self, key=None, **options):
+        return sas.token(f"localhost/devices/{self.id}/modules/{self.module}", key or self.primary, **options)
 
 
 def admin(path):

@@ -6,7 +6,7 @@ import struct
 
 from waiting import LIMIT
 
-CONNACK, PUBACK, SUBACK, PINGRESP = 2, 4, 9, 13
+CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP = 2, 3, 4, 9, 13
 
 
 def text(value):
@@ -38,6 +38,7 @@ class Mqtt:
         self.pongs = 0
         self.next_id = 0
         self.on_ack = lambda packet_id: None
+        self.on_publish = lambda topic, payload, qos, packet_id: None
         self.task = asyncio.create_task(self.read())
 
     @classmethod
@@ -75,8 +76,8 @@ class Mqtt:
     async def read(self):
         try:
             while True:
-                kind, body = await self.read_packet()
-                self.handle(kind, body)
+                first, body = await self.read_packet()
+                self.handle(first, body)
         except (asyncio.IncompleteReadError, OSError, ssl.SSLError):
             pass
         finally:
@@ -97,9 +98,10 @@ class Mqtt:
             length |= (digit & 0x7F) << shift
             shift += 7
             if digit < 0x80:
-                return first >> 4, await self.reader.readexactly(length)
+                return first, await self.reader.readexactly(length)
 
-    def handle(self, kind, body):
+    def handle(self, first, body):
+        kind = first >> 4
         if kind == CONNACK:
             self.code = body[1]
             self.connack.set_result(body[1])
@@ -110,8 +112,35 @@ class Mqtt:
             if future and not future.done():
                 future.set_result(None)
             self.on_ack(packet_id)
+        elif kind == PUBLISH:
+            self.handle_publish(first >> 1 & 3, body)
+        elif kind == SUBACK:
+            self.waiting.pop(struct.unpack(">H", body[:2])[0]).set_result(list(body[2:]))
         elif kind == PINGRESP:
             self.pongs += 1
+
+    def handle_publish(self, qos, body):
+        """Acknowledges after `on_publish` has seen the message."""
+        length = struct.unpack(">H", body[:2])[0]
+        topic, rest = body[2 : 2 + length].decode(), body[2 + length :]
+        packet_id = struct.unpack(">H", rest[:2])[0] if qos else None
+        self.on_publish(topic, rest[2:] if qos else rest, qos, packet_id)
+        if qos:
+            self.send(packet(0x40, struct.pack(">H", packet_id)))
+
+    async def subscribe(self, *filters, qos=1):
+        """The return code of each filter."""
+        packet_id, future = self.register()
+        self.send(packet(0x82, struct.pack(">H", packet_id) + b"".join(text(one) + bytes([qos]) for one in filters)))
+        return await asyncio.wait_for(future, LIMIT)
+
+    def register(self, packet_id=None):
+        """A packet id and the future that its acknowledgement resolves."""
+        if packet_id is None:
+            self.next_id = self.next_id % 0xFFFF + 1
+            packet_id = self.next_id
+        self.waiting[packet_id] = asyncio.get_running_loop().create_future()
+        return packet_id, self.waiting[packet_id]
 
     def publish(self, topic, payload, qos=1, packet_id=None, dup=False, retain=False):
         """Sends a PUBLISH. At QoS 1 returns a future that the PUBACK resolves and a close fails."""
@@ -121,11 +150,7 @@ class Mqtt:
         if qos == 0:
             self.send(packet(header, text(topic) + payload))
             return None
-        if packet_id is None:
-            self.next_id = self.next_id % 0xFFFF + 1
-            packet_id = self.next_id
-        future = asyncio.get_running_loop().create_future()
-        self.waiting[packet_id] = future
+        packet_id, future = self.register(packet_id)
         self.send(packet(header, text(topic) + struct.pack(">H", packet_id) + payload))
         return future
 

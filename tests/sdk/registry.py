@@ -69,3 +69,37 @@ class Registry:
 
     def delete(self, device_id, etag="*"):
         return self.request("DELETE", self.path(device_id), headers={"If-Match": f'"{etag}"'})
+
+    def create_module(self, device_id, module_id, **fields):
+        body = {"deviceId": device_id, "moduleId": module_id, **fields}
+        answer = self.request("PUT", f"{self.path(device_id)}/modules/{module_id}", body)
+        assert answer.status in (200, 201), f"creating {device_id}/{module_id}: {answer}"
+        return answer.json
+
+    def twin(self, identity):
+        answer = self.request("GET", twin_path(identity))
+        assert answer.status == 200, answer
+        return answer.json
+
+    def update_twin(self, identity, patch, etag="*"):
+        """Patches `{"tags": …, "properties": {"desired": …}}`; returns the whole twin."""
+        answer = self.request("PATCH", twin_path(identity), patch, {"If-Match": f'"{etag}"'})
+        assert answer.status == 200, answer
+        return answer.json
+
+    def invoke(self, identity, name, payload=None, response=30, connect=0):
+        """The answer to a direct method, whatever it is."""
+        body = {
+            "methodName": name, "payload": payload, "responseTimeoutInSeconds": response,
+            "connectTimeoutInSeconds": connect,
+        }
+        return self.request("POST", twin_path(identity) + "/methods", body)
+
+    def queued(self, device_id):
+        """C2D messages that wait in a device's queue or are locked."""
+        return self.get(device_id).json["cloudToDeviceMessageCount"]
+
+
+def twin_path(identity):
+    path = "/twins/" + urllib.parse.quote(identity.id, safe="")
+    return path + (f"/modules/{identity.module}" if identity.module else "")

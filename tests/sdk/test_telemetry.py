@@ -7,25 +7,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from azure.iot.device import IoTHubDeviceClient, Message
+from azure.iot.device import IoTHubDeviceClient
 from azure.iot.device.aio import IoTHubDeviceClient as AsyncDeviceClient
 
 import eventhub
-from messages import EXPIRY, expected, bag, seen, sendable, variant
+from messages import expected, bag, seen, sendable, variant
 from node_client import node
+from python_program import python_message
 
 PER_DEVICE = 50
 SENDERS = {"python-sync": 4, "python-async": 4, "node": 6, "mosquitto": 6}
-
-
-def python_message(message):
-    made = Message(message["body"], message.get("messageId"), message.get("contentEncoding"), message.get("contentType"))
-    made.correlation_id = message.get("correlationId")
-    made.user_id = message.get("userId")
-    if "expiryTimeUtc" in message:
-        made.expiry_time_utc = EXPIRY
-    made.custom_properties = dict(message["app"])
-    return made
 
 
 def certificate(hub):

@@ -1,0 +1,129 @@
+"""Connections that are renewed, taken over, and ended: with each SDK over each transport."""
+
+import itertools
+import time
+
+import pytest
+
+import eventhub
+from agent import Agent
+from on_each import on_each
+from programs import KINDS, NODE
+from service import Service
+from waiting import until
+
+BY_NAME = {kind.name: kind for kind in KINDS}
+# The Python SDK renews this long before a token ends.
+PYTHON_MARGIN = 120
+RENEWALS = 3
+
+
+def short_tokens(kind):
+    """Options that make an SDK renew its token every second or two."""
+    if kind.client == NODE:
+        return {"options": {"tokenRenewal": {"tokenValidTimeInSeconds": 5, "tokenRenewalMarginInSeconds": 3}}}
+    return {"sastoken_ttl": PYTHON_MARGIN + 2}
+
+
+@on_each("token renewal without a gap", "renewal")
+def test_nothing_is_lost_while_tokens_are_renewed(hub, service, events, start, kind):
+    device = hub.device(f"renewing-{kind.name}")
+    program = start(kind, device, **short_tokens(kind))
+    program.listen()
+    program.answer_methods()
+    program.watch()
+    end = time.monotonic() + 2 * RENEWALS + 1
+    count = 0
+    while time.monotonic() < end:
+        program.send({"body": f"{count}".encode(), "app": []})
+        if count % 10 == 0:
+            service.send(device.id, f"c2d {count}")
+            message = program.take()
+            program.settle(message)
+            assert message["body"] == f"c2d {count}".encode()
+            version = service.desire(device, {"count": count}).properties.desired["$version"]
+            until(lambda version=version: program.desired.take()["$version"] >= version, "the change is told")
+            assert service.invoke(device, "echo", count) == (200, count)
+        count += 1
+    numbers = [int(eventhub.body(event)) for event in events.of(device.id, count)]
+    assert sorted(set(numbers)) == list(range(count))
+
+
+PAIRS = [("node-mqtt", "node-amqp"), ("node-amqp", "node-mqtt-ws"), ("node-amqp-ws", "node-amqp"),
+         ("node-mqtt-ws", "node-amqp-ws"), ("python-mqtt", "node-amqp-ws"), ("node-amqp", "python-mqtt-ws"),
+         ("paho-mqtt", "node-amqp"), ("node-amqp", "paho-mqtt-ws")]
+
+
+def marks(old, new):
+    return [pytest.mark.feature("takeover", client=BY_NAME[name].client, transport=BY_NAME[name].transport)
+            for name in (old, new)]
+
+
+@pytest.mark.parametrize(("old", "new"), [pytest.param(*pair, marks=marks(*pair)) for pair in PAIRS])
+def test_the_newer_connection_takes_over(hub, service, start, old, new):
+    device = hub.device(f"taken-{old}-{new}")
+    first = start(BY_NAME[old], device)
+    first.listen()
+    first.answer_methods()
+    assert service.invoke(device, "echo", 1) == (200, 1)
+    second = start(BY_NAME[new], device)
+    second.listen()
+    second.answer_methods()
+    second.watch()
+    ended(first, BY_NAME[old])
+    service.send(device.id, "for the newcomer")
+    message = second.take()
+    second.settle(message)
+    assert message["body"] == b"for the newcomer"
+    assert service.invoke(device, "reboot", 2) == (200, {"method": "reboot", "got": 2})
+    assert first.empty()
+    second.send({"body": b"still here", "app": []})
+
+
+@on_each("disabled and deleted devices lose their connection", "twin")
+def test_a_device_that_may_not_be_here_any_more_is_gone_at_once(hub, start, kind):
+    for number, end in enumerate((
+        lambda device: hub.registry.update(device.record, status="disabled"),
+        lambda device: hub.registry.delete(device.id),
+    )):
+        device = hub.device(f"ending-{number}-{kind.name}")
+        program = start(kind, device)
+        program.watch()
+        assert end(device).status in (200, 204)
+        ended(program, kind)
+        with pytest.raises(Exception):  # noqa: B017 - each SDK has errors of its own
+            start(kind, device).send({"body": b"never", "app": []})
+
+
+def ended(program, kind):
+    if kind.client == NODE:
+        program.disconnects.take()
+    elif kind.name.startswith("paho"):
+        until(program.gone.is_set, "the connection ends")
+    else:
+        until(lambda: not program.client.connected, "the connection ends")
+
+
+def test_tokens_that_are_not_renewed_end_every_kind_of_connection(new_hub):
+    """With no grace, whatever the transport."""
+    hub = new_hub("--mqtt-sas-grace-seconds", "0").start()
+    agent = Agent(hub)
+    service = Service(hub)
+    try:
+        numbers = itertools.count()
+        for name in ("node-mqtt", "node-mqtt-ws", "node-amqp", "node-amqp-ws", "paho-mqtt"):
+            device = hub.device(f"expiring-{next(numbers)}")
+            expiry = int(time.time()) + 3
+            token = device.token(expiry=expiry)
+            if name.startswith("paho"):
+                device.token = lambda token=token: token
+                program = BY_NAME[name].open(device, agent)
+            else:
+                by_token = f"HostName=localhost;DeviceId={device.id};SharedAccessSignature={token}"
+                program = BY_NAME[name].open(device, agent, connection_string=by_token)
+                program.watch()
+            ended(program, BY_NAME[name])
+            assert time.time() >= expiry - 1
+    finally:
+        service.close()
+        agent.close()
