@@ -1,5 +1,8 @@
 //! The part of an MQTT session that outlives its connection (device-protocols.md 2.5).
 
+use crate::HubError;
+use crate::limits::{FILTER_BYTES_MAX, SUBSCRIPTIONS_MAX};
+
 /// What a filter is for (device-protocols.md 2.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FilterKind {
@@ -33,4 +36,21 @@ pub struct Subscription {
 pub struct StoredSession {
     /// At most [`SUBSCRIPTIONS_MAX`](crate::limits::SUBSCRIPTIONS_MAX).
     pub subscriptions: Vec<Subscription>,
+}
+
+impl StoredSession {
+    /// Whether it is small enough to be kept.
+    pub fn validate(&self) -> Result<(), HubError> {
+        if self.subscriptions.len() > SUBSCRIPTIONS_MAX {
+            return Err(HubError::InvalidArgument(format!(
+                "a session keeps at most {SUBSCRIPTIONS_MAX} subscriptions"
+            )));
+        }
+        if self.subscriptions.iter().any(|granted| granted.filter.len() > FILTER_BYTES_MAX) {
+            return Err(HubError::InvalidArgument(format!(
+                "a filter has at most {FILTER_BYTES_MAX} bytes"
+            )));
+        }
+        Ok(())
+    }
 }

@@ -1,6 +1,8 @@
 //! From a committed command to changed records and an outcome.
 
 mod authorities;
+mod begun;
+mod c2d;
 mod modules;
 #[cfg(test)]
 mod tests;
@@ -44,16 +46,33 @@ pub fn apply<R: Records + ?Sized>(command: Command, records: &mut R) -> Result<O
             twins::see_desired(&identity, version, records)
         }
         // C2D, sessions, uploads, notices.
-        Command::EnqueueC2d(_)
-        | Command::LockC2d { .. }
-        | Command::SettleC2d { .. }
-        | Command::ReleaseC2d { .. }
-        | Command::SweepC2d { .. }
-        | Command::PurgeC2d { .. }
-        | Command::PutSession { .. }
-        | Command::OpenUpload { .. }
-        | Command::CloseUpload { .. }
-        | Command::DropNotices { .. } => Ok(refuse("not built yet".into())),
+        Command::EnqueueC2d(enqueue) => c2d::enqueue(&enqueue, records),
+        Command::LockC2d { identity, tokens, holder, now } => {
+            c2d::lock(&identity, &tokens, holder, now, records)
+        }
+        Command::SettleC2d { identity, lock, settlement, deliveries_max, now } => {
+            c2d::settle(&identity, lock, settlement, deliveries_max, now, records)
+        }
+        Command::ReleaseC2d { identity, now } => {
+            c2d::tend(&identity, now, records, |queue| queue.release(now))
+        }
+        Command::SweepC2d { identity, now } => {
+            c2d::tend(&identity, now, records, |queue| queue.sweep(now))
+        }
+        Command::PurgeC2d { identity, now } => {
+            c2d::tend(&identity, now, records, |queue| (0, queue.purge()))
+        }
+        Command::PutSession { identity, session } => {
+            begun::put_session(&identity, session.as_ref(), records)
+        }
+        Command::OpenUpload { device, ticket, now } => begun::open(&device, ticket, now, records),
+        Command::CloseUpload { device, correlation_id, result, notify, now } => {
+            begun::close(&device, &correlation_id, result, notify, now, records)
+        }
+        Command::DropNotices { kind, sequences } => {
+            records.drop_notices(kind, &sequences)?;
+            Ok(Outcome::Done)
+        }
     }
 }
 

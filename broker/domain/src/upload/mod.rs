@@ -1,6 +1,10 @@
 //! File uploads that a device has announced and not finished (device-protocols.md 5).
 
+pub mod ticket;
+
 use crate::time::UnixMs;
+
+pub use ticket::{close, open};
 
 /// One open upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
