@@ -5,12 +5,16 @@ use std::ops::ControlFlow;
 
 use ironhub_cluster::GroupId;
 use ironhub_cluster::storage::{Area, StateStore, StorageError};
-use ironhub_domain::auth::PolicySet;
-use ironhub_domain::device::DeviceIdentity;
-use ironhub_domain::ids::DeviceId;
+use ironhub_domain::auth::{Authority, PolicySet};
+use ironhub_domain::device::{DeviceIdentity, ModuleIdentity};
+use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
 use ironhub_domain::partition::{ConsumerGroup, HubInfo};
+use ironhub_domain::twin::Twin;
 
-use super::encode::{device as device_record, hub as hub_record};
+use super::encode::{
+    authority as authority_record, device as device_record, hub as hub_record,
+    module as module_record, twin as twin_record,
+};
 use super::keys;
 
 /// The partition that holds what concerns the hub as a whole.
@@ -22,8 +26,51 @@ pub fn device(
     group: GroupId,
     id: &DeviceId,
 ) -> Result<Option<DeviceIdentity>, StorageError> {
-    let record = store.get(Area::Records, &keys::device(group, id))?;
-    record.map(|record| device_record::decode(&record)).transpose()
+    read(store, &keys::device(group, id), device_record::decode)
+}
+
+/// A module of a device.
+pub fn module(
+    store: &dyn StateStore,
+    group: GroupId,
+    device: &DeviceId,
+    module: &ModuleId,
+) -> Result<Option<ModuleIdentity>, StorageError> {
+    read(store, &keys::module(group, device, module), module_record::decode)
+}
+
+/// The modules of a device in the order of their ids: at most
+/// [`MODULES_MAX`](ironhub_domain::limits::MODULES_MAX).
+pub fn modules(
+    store: &dyn StateStore,
+    group: GroupId,
+    device: &DeviceId,
+) -> Result<Vec<ModuleIdentity>, StorageError> {
+    let (from, to) = keys::modules(group, device);
+    let mut modules = Vec::new();
+    store.scan(Area::Records, &from, &to, &mut |_, record| {
+        modules.push(module_record::decode(record));
+        ControlFlow::Continue(())
+    })?;
+    modules.into_iter().collect()
+}
+
+/// The twin of a device or module; `None` while nothing of it was ever changed (then it is [`Twin::new`]), or if there is
+/// no such identity.
+pub fn twin(
+    store: &dyn StateStore,
+    group: GroupId,
+    identity: &IdentityId,
+) -> Result<Option<Twin>, StorageError> {
+    read(store, &keys::twin(group, identity), twin_record::decode)
+}
+
+fn read<T>(
+    store: &dyn StateStore,
+    key: &[u8],
+    decode: impl FnOnce(&[u8]) -> Result<T, StorageError>,
+) -> Result<Option<T>, StorageError> {
+    store.get(Area::Records, key)?.map(|record| decode(&record)).transpose()
 }
 
 /// At most `max` identities of one partition in the order of their ids, beginning behind `after`.
@@ -100,4 +147,10 @@ pub fn policies(store: &dyn StateStore) -> Result<Option<PolicySet>, StorageErro
 pub fn consumer_groups(store: &dyn StateStore) -> Result<Vec<ConsumerGroup>, StorageError> {
     let record = store.get(Area::Records, &keys::consumer_groups(SYSTEM))?;
     record.map_or_else(|| Ok(Vec::new()), |record| hub_record::decode_consumer_groups(&record))
+}
+
+/// The certificate authorities in the order they were made.
+pub fn authorities(store: &dyn StateStore) -> Result<Vec<Authority>, StorageError> {
+    let authorities = read(store, &keys::authorities(SYSTEM), authority_record::decode)?;
+    Ok(authorities.unwrap_or_default())
 }

@@ -1,5 +1,7 @@
 //! The rules' view of a partition's records: what is stored, as changed by the entry being applied.
 
+use std::ops::ControlFlow;
+
 use ironhub_cluster::GroupId;
 use ironhub_cluster::storage::{StateTx, StorageError};
 use ironhub_domain::auth::{Authority, PolicySet};
@@ -11,7 +13,7 @@ use ironhub_domain::partition::{ConsumerGroup, EventLog, HubInfo, Records};
 use ironhub_domain::twin::Twin;
 use ironhub_domain::upload::UploadTicket;
 
-use super::encode::{device, hub};
+use super::encode::{authority, device, hub, module, twin};
 use super::keys;
 
 pub(super) struct Transaction<'t, 's> {
@@ -81,30 +83,51 @@ impl Records for Transaction<'_, '_> {
     // Twins, modules, authorities.
 
     fn authorities(&self) -> Result<Vec<Authority>, StorageError> {
-        Ok(Vec::new())
+        let authorities = self.read(&keys::authorities(self.group), authority::decode)?;
+        Ok(authorities.unwrap_or_default())
     }
 
-    fn put_authorities(&mut self, _: &[Authority]) {}
-
-    fn module(&self, _: &DeviceId, _: &ModuleId) -> Result<Option<ModuleIdentity>, StorageError> {
-        Ok(None)
+    fn put_authorities(&mut self, authorities: &[Authority]) {
+        self.tx.put(keys::authorities(self.group), authority::encode(authorities));
     }
 
-    fn modules(&self, _: &DeviceId) -> Result<Vec<ModuleIdentity>, StorageError> {
-        Ok(Vec::new())
+    fn module(
+        &self,
+        device: &DeviceId,
+        module: &ModuleId,
+    ) -> Result<Option<ModuleIdentity>, StorageError> {
+        self.read(&keys::module(self.group, device, module), module::decode)
     }
 
-    fn put_module(&mut self, _: &ModuleIdentity) {}
-
-    fn delete_module(&mut self, _: &DeviceId, _: &ModuleId) {}
-
-    fn twin(&self, _: &IdentityId) -> Result<Option<Twin>, StorageError> {
-        Ok(None)
+    fn modules(&self, device: &DeviceId) -> Result<Vec<ModuleIdentity>, StorageError> {
+        let (from, to) = keys::modules(self.group, device);
+        let mut modules = Vec::new();
+        self.tx.scan(&from, &to, &mut |_, record| {
+            modules.push(module::decode(record));
+            ControlFlow::Continue(())
+        })?;
+        modules.into_iter().collect()
     }
 
-    fn put_twin(&mut self, _: &IdentityId, _: &Twin) {}
+    fn put_module(&mut self, module: &ModuleIdentity) {
+        self.tx.put(keys::module(self.group, &module.device, &module.id), module::encode(module));
+    }
 
-    fn delete_twin(&mut self, _: &IdentityId) {}
+    fn delete_module(&mut self, device: &DeviceId, module: &ModuleId) {
+        self.tx.delete(keys::module(self.group, device, module));
+    }
+
+    fn twin(&self, identity: &IdentityId) -> Result<Option<Twin>, StorageError> {
+        self.read(&keys::twin(self.group, identity), twin::decode)
+    }
+
+    fn put_twin(&mut self, identity: &IdentityId, twin: &Twin) {
+        self.tx.put(keys::twin(self.group, identity), twin::encode(twin));
+    }
+
+    fn delete_twin(&mut self, identity: &IdentityId) {
+        self.tx.delete(keys::twin(self.group, identity));
+    }
 
     // C2D, sessions, uploads, notices.
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ironhub_domain::HubError;
-use ironhub_domain::ids::DeviceId;
+use ironhub_domain::ids::{DeviceId, ModuleId};
 use ironhub_domain::partition::{Command, TrimMark};
 use ironhub_domain::registry::{
     AuthenticationRequest, DeviceRequest, Fresh, IfMatch, PutDevice, PutMode,
@@ -15,7 +15,7 @@ use prost::Message;
 use super::device::{
     keys_from_proto, keys_to_proto, status_from_proto, thumbprints_from_proto, thumbprints_to_proto,
 };
-use super::hub;
+use super::{authority, begun, c2d, hub, identity, module, notice, twin};
 
 /// The first byte of a command. A number is never given another meaning. Reserved: 0x20.. twins, 0x30.. C2D,
 /// 0x40.. modules, 0x50.. jobs and configurations.
@@ -29,6 +29,23 @@ pub(crate) mod kind {
     pub(crate) const PUT_POLICIES: u8 = 0x11;
     pub(crate) const PUT_CONSUMER_GROUP: u8 = 0x12;
     pub(crate) const DELETE_CONSUMER_GROUP: u8 = 0x13;
+    pub(crate) const PUT_AUTHORITY: u8 = 0x14;
+    pub(crate) const DELETE_AUTHORITY: u8 = 0x15;
+    pub(crate) const UPDATE_TWIN: u8 = 0x20;
+    pub(crate) const PATCH_REPORTED: u8 = 0x21;
+    pub(crate) const SEE_DESIRED: u8 = 0x22;
+    pub(crate) const ENQUEUE_C2D: u8 = 0x30;
+    pub(crate) const LOCK_C2D: u8 = 0x31;
+    pub(crate) const SETTLE_C2D: u8 = 0x32;
+    pub(crate) const RELEASE_C2D: u8 = 0x33;
+    pub(crate) const SWEEP_C2D: u8 = 0x34;
+    pub(crate) const PURGE_C2D: u8 = 0x35;
+    pub(crate) const PUT_SESSION: u8 = 0x38;
+    pub(crate) const OPEN_UPLOAD: u8 = 0x39;
+    pub(crate) const CLOSE_UPLOAD: u8 = 0x3a;
+    pub(crate) const DROP_NOTICES: u8 = 0x3b;
+    pub(crate) const PUT_MODULE: u8 = 0x40;
+    pub(crate) const DELETE_MODULE: u8 = 0x41;
 }
 
 pub(crate) fn encode(command: &Command) -> Bytes {
@@ -55,24 +72,66 @@ pub(crate) fn encode(command: &Command) -> Bytes {
             (kind::DELETE_CONSUMER_GROUP, message.encode_to_vec())
         }
         // Twins, modules, authorities.
-        Command::PutAuthority { .. }
-        | Command::DeleteAuthority { .. }
-        | Command::PutModule(_)
-        | Command::DeleteModule { .. }
-        | Command::UpdateTwin(_)
-        | Command::PatchReported(_)
-        | Command::SeeDesired { .. } => (0xfe, Vec::new()),
+        Command::PutAuthority { authority, precondition } => {
+            let message = proto::PutAuthorityCommand {
+                authority: Some(authority::to_proto(authority)),
+                if_match: Some(if_match_to_proto(precondition)),
+            };
+            (kind::PUT_AUTHORITY, message.encode_to_vec())
+        }
+        Command::DeleteAuthority { name, precondition } => {
+            let if_match = Some(if_match_to_proto(precondition));
+            let message = proto::DeleteAuthorityCommand { name: name.clone(), if_match };
+            (kind::DELETE_AUTHORITY, message.encode_to_vec())
+        }
+        Command::PutModule(put) => (kind::PUT_MODULE, module::encode_put(put)),
+        Command::DeleteModule { device, module, precondition } => {
+            let message = proto::DeleteModuleCommand {
+                device_id: device.as_str().to_owned(),
+                module_id: module.as_str().to_owned(),
+                if_match: Some(if_match_to_proto(precondition)),
+            };
+            (kind::DELETE_MODULE, message.encode_to_vec())
+        }
+        Command::UpdateTwin(update) => (kind::UPDATE_TWIN, twin::encode_update(update)),
+        Command::PatchReported(patch) => (kind::PATCH_REPORTED, twin::encode_patch(patch)),
+        Command::SeeDesired { identity, version } => {
+            let identity = Some(identity::to_proto(identity));
+            let message = proto::SeeDesiredCommand { identity, version: *version };
+            (kind::SEE_DESIRED, message.encode_to_vec())
+        }
         // C2D, sessions, uploads, notices.
-        Command::EnqueueC2d(_)
-        | Command::LockC2d { .. }
-        | Command::SettleC2d { .. }
-        | Command::ReleaseC2d { .. }
-        | Command::SweepC2d { .. }
-        | Command::PurgeC2d { .. }
-        | Command::PutSession { .. }
-        | Command::OpenUpload { .. }
-        | Command::CloseUpload { .. }
-        | Command::DropNotices { .. } => (0xff, Vec::new()),
+        Command::EnqueueC2d(enqueue) => (kind::ENQUEUE_C2D, c2d::encode_enqueue(enqueue)),
+        Command::LockC2d { identity, tokens, holder, now } => {
+            (kind::LOCK_C2D, c2d::encode_lock(identity, tokens, *holder, *now))
+        }
+        Command::SettleC2d { identity, lock, settlement, deliveries_max, now } => {
+            let message = c2d::encode_settle(identity, *lock, *settlement, *deliveries_max, *now);
+            (kind::SETTLE_C2D, message)
+        }
+        Command::ReleaseC2d { identity, now } => {
+            (kind::RELEASE_C2D, c2d::encode_queue_command(identity, *now))
+        }
+        Command::SweepC2d { identity, now } => {
+            (kind::SWEEP_C2D, c2d::encode_queue_command(identity, *now))
+        }
+        Command::PurgeC2d { identity, now } => {
+            (kind::PURGE_C2D, c2d::encode_queue_command(identity, *now))
+        }
+        Command::PutSession { identity, session } => {
+            (kind::PUT_SESSION, begun::encode_put_session(identity, session.as_ref()))
+        }
+        Command::OpenUpload { device, ticket, now } => {
+            (kind::OPEN_UPLOAD, begun::encode_open_upload(device, ticket, *now))
+        }
+        Command::CloseUpload { device, correlation_id, result, notify, now } => {
+            let message =
+                begun::encode_close_upload(device, correlation_id, result, *notify, *now);
+            (kind::CLOSE_UPLOAD, message)
+        }
+        Command::DropNotices { kind, sequences } => {
+            (kind::DROP_NOTICES, notice::encode_drop(*kind, sequences))
+        }
     };
     let mut bytes = Vec::with_capacity(1 + message.len());
     bytes.push(kind);
@@ -107,34 +166,68 @@ pub(crate) fn decode(command: &[u8]) -> Result<Command, HubError> {
             let proto::DeleteConsumerGroupCommand { name } = read(message)?;
             Command::DeleteConsumerGroup(name)
         }
+        // Twins, modules, authorities.
+        kind::PUT_AUTHORITY => {
+            let proto::PutAuthorityCommand { authority, if_match } = read(message)?;
+            let authority = authority.ok_or_else(|| unreadable("no authority"))?;
+            Command::PutAuthority {
+                authority: Box::new(authority::from_proto(authority)),
+                precondition: if_match_from_proto(if_match),
+            }
+        }
+        kind::DELETE_AUTHORITY => {
+            let proto::DeleteAuthorityCommand { name, if_match } = read(message)?;
+            Command::DeleteAuthority { name, precondition: if_match_from_proto(if_match) }
+        }
+        kind::PUT_MODULE => Command::PutModule(Box::new(module::decode_put(message)?)),
+        kind::DELETE_MODULE => {
+            let proto::DeleteModuleCommand { device_id, module_id, if_match } = read(message)?;
+            Command::DeleteModule {
+                device: DeviceId::new(&device_id)?,
+                module: ModuleId::new(&module_id)?,
+                precondition: if_match_from_proto(if_match),
+            }
+        }
+        kind::UPDATE_TWIN => Command::UpdateTwin(Box::new(twin::decode_update(message)?)),
+        kind::PATCH_REPORTED => Command::PatchReported(Box::new(twin::decode_patch(message)?)),
+        kind::SEE_DESIRED => {
+            let proto::SeeDesiredCommand { identity, version } = read(message)?;
+            Command::SeeDesired { identity: identity::from_proto(identity)?, version }
+        }
+        // C2D, sessions, uploads, notices.
+        kind::ENQUEUE_C2D => c2d::decode_enqueue(message)?,
+        kind::LOCK_C2D => c2d::decode_lock(message)?,
+        kind::SETTLE_C2D => c2d::decode_settle(message)?,
+        kind::RELEASE_C2D => {
+            let (identity, now) = c2d::decode_queue_command(message)?;
+            Command::ReleaseC2d { identity, now }
+        }
+        kind::SWEEP_C2D => {
+            let (identity, now) = c2d::decode_queue_command(message)?;
+            Command::SweepC2d { identity, now }
+        }
+        kind::PURGE_C2D => {
+            let (identity, now) = c2d::decode_queue_command(message)?;
+            Command::PurgeC2d { identity, now }
+        }
+        kind::PUT_SESSION => begun::decode_put_session(message)?,
+        kind::OPEN_UPLOAD => begun::decode_open_upload(message)?,
+        kind::CLOSE_UPLOAD => begun::decode_close_upload(message)?,
+        kind::DROP_NOTICES => notice::decode_drop(message)?,
         other => return Err(unreadable(format!("unknown kind {other:#04x}"))),
     })
 }
 
 fn put_to_proto(put: &PutDevice) -> proto::PutDeviceCommand {
     let PutDevice { mode, request, fresh } = put;
-    let (mode, if_match) = match mode {
-        PutMode::Create => (proto::PutMode::Create, None),
-        PutMode::Update(if_match) => (proto::PutMode::Update, Some(if_match)),
-        PutMode::CreateOrUpdate(if_match) => (proto::PutMode::CreateOrUpdate, Some(if_match)),
-    };
-    let authentication = match &request.authentication {
-        AuthenticationRequest::Sas(keys) => AuthenticationKind::Sas(keys_to_proto(keys)),
-        AuthenticationRequest::SelfSigned(thumbprints) => {
-            AuthenticationKind::SelfSigned(thumbprints_to_proto(thumbprints))
-        }
-        AuthenticationRequest::CertificateAuthority => {
-            AuthenticationKind::CertificateAuthority(proto::NoCredentials {})
-        }
-        AuthenticationRequest::None => AuthenticationKind::None(proto::NoCredentials {}),
-    };
+    let (mode, if_match) = mode_to_proto(mode);
     proto::PutDeviceCommand {
         mode: mode.into(),
-        if_match: if_match.map(if_match_to_proto),
+        if_match,
         device_id: request.id.as_str().to_owned(),
         disabled: request.status != status_from_proto(false),
         status_reason: request.status_reason.clone(),
-        authentication: Some(proto::Authentication { kind: Some(authentication) }),
+        authentication: Some(request_to_proto(&request.authentication)),
         iot_edge: request.iot_edge,
         device_scope: request.device_scope.clone(),
         parent_scopes: request.parent_scopes.clone(),
@@ -146,31 +239,14 @@ fn put_to_proto(put: &PutDevice) -> proto::PutDeviceCommand {
 }
 
 fn put_from_proto(message: proto::PutDeviceCommand) -> Result<PutDevice, HubError> {
-    let if_match = if_match_from_proto(message.if_match.clone());
-    let mode = match message.mode() {
-        proto::PutMode::Create => PutMode::Create,
-        proto::PutMode::Update => PutMode::Update(if_match),
-        proto::PutMode::CreateOrUpdate => PutMode::CreateOrUpdate(if_match),
-        proto::PutMode::Unspecified => return Err(unreadable("unknown put mode")),
-    };
-    let authentication = match message.authentication.and_then(|a| a.kind) {
-        Some(AuthenticationKind::Sas(keys)) => AuthenticationRequest::Sas(keys_from_proto(keys)),
-        Some(AuthenticationKind::SelfSigned(thumbprints)) => {
-            AuthenticationRequest::SelfSigned(thumbprints_from_proto(thumbprints))
-        }
-        Some(AuthenticationKind::CertificateAuthority(proto::NoCredentials {})) => {
-            AuthenticationRequest::CertificateAuthority
-        }
-        Some(AuthenticationKind::None(proto::NoCredentials {})) => AuthenticationRequest::None,
-        None => return Err(unreadable("unknown authentication")),
-    };
+    let mode = mode_from_proto(message.mode(), message.if_match.clone())?;
     Ok(PutDevice {
         mode,
         request: DeviceRequest {
             id: DeviceId::new(&message.device_id)?,
             status: status_from_proto(message.disabled),
             status_reason: message.status_reason,
-            authentication,
+            authentication: request_from_proto(message.authentication)?,
             iot_edge: message.iot_edge,
             device_scope: message.device_scope,
             parent_scopes: message.parent_scopes,
@@ -184,7 +260,61 @@ fn put_from_proto(message: proto::PutDeviceCommand) -> Result<PutDevice, HubErro
     })
 }
 
-fn if_match_to_proto(if_match: &IfMatch) -> proto::IfMatch {
+pub(super) fn mode_to_proto(mode: &PutMode) -> (proto::PutMode, Option<proto::IfMatch>) {
+    let (mode, if_match) = match mode {
+        PutMode::Create => (proto::PutMode::Create, None),
+        PutMode::Update(if_match) => (proto::PutMode::Update, Some(if_match)),
+        PutMode::CreateOrUpdate(if_match) => (proto::PutMode::CreateOrUpdate, Some(if_match)),
+    };
+    (mode, if_match.map(if_match_to_proto))
+}
+
+pub(super) fn mode_from_proto(
+    mode: proto::PutMode,
+    if_match: Option<proto::IfMatch>,
+) -> Result<PutMode, HubError> {
+    let if_match = if_match_from_proto(if_match);
+    match mode {
+        proto::PutMode::Create => Ok(PutMode::Create),
+        proto::PutMode::Update => Ok(PutMode::Update(if_match)),
+        proto::PutMode::CreateOrUpdate => Ok(PutMode::CreateOrUpdate(if_match)),
+        proto::PutMode::Unspecified => Err(unreadable("unknown put mode")),
+    }
+}
+
+pub(super) fn request_to_proto(request: &AuthenticationRequest) -> proto::Authentication {
+    let kind = match request {
+        AuthenticationRequest::Sas(keys) => AuthenticationKind::Sas(keys_to_proto(keys)),
+        AuthenticationRequest::SelfSigned(thumbprints) => {
+            AuthenticationKind::SelfSigned(thumbprints_to_proto(thumbprints))
+        }
+        AuthenticationRequest::CertificateAuthority => {
+            AuthenticationKind::CertificateAuthority(proto::NoCredentials {})
+        }
+        AuthenticationRequest::None => AuthenticationKind::None(proto::NoCredentials {}),
+    };
+    proto::Authentication { kind: Some(kind) }
+}
+
+pub(super) fn request_from_proto(
+    request: Option<proto::Authentication>,
+) -> Result<AuthenticationRequest, HubError> {
+    match request.and_then(|request| request.kind) {
+        Some(AuthenticationKind::Sas(keys)) => {
+            Ok(AuthenticationRequest::Sas(keys_from_proto(keys)))
+        }
+        Some(AuthenticationKind::SelfSigned(thumbprints)) => {
+            Ok(AuthenticationRequest::SelfSigned(thumbprints_from_proto(thumbprints)))
+        }
+        Some(AuthenticationKind::CertificateAuthority(proto::NoCredentials {})) => {
+            Ok(AuthenticationRequest::CertificateAuthority)
+        }
+        Some(AuthenticationKind::None(proto::NoCredentials {})) => Ok(AuthenticationRequest::None),
+        None => Err(unreadable("unknown authentication")),
+    }
+}
+
+pub(super) fn if_match_to_proto(if_match: &IfMatch) -> proto::IfMatch {
     match if_match {
         IfMatch::Any => proto::IfMatch { any: true, tags: Vec::new() },
         IfMatch::Tags(tags) => proto::IfMatch { any: false, tags: tags.clone() },
@@ -192,17 +322,17 @@ fn if_match_to_proto(if_match: &IfMatch) -> proto::IfMatch {
 }
 
 /// No precondition at all matches nothing: losing one must not make a change unconditional.
-fn if_match_from_proto(if_match: Option<proto::IfMatch>) -> IfMatch {
+pub(super) fn if_match_from_proto(if_match: Option<proto::IfMatch>) -> IfMatch {
     match if_match.unwrap_or_default() {
         proto::IfMatch { any: true, .. } => IfMatch::Any,
         proto::IfMatch { any: false, tags } => IfMatch::Tags(tags),
     }
 }
 
-fn read<M: Message + Default>(message: &[u8]) -> Result<M, HubError> {
+pub(super) fn read<M: Message + Default>(message: &[u8]) -> Result<M, HubError> {
     M::decode(message).map_err(unreadable)
 }
 
-fn unreadable(why: impl std::fmt::Display) -> HubError {
+pub(super) fn unreadable(why: impl std::fmt::Display) -> HubError {
     HubError::Internal(format!("a command that cannot be read: {why}"))
 }

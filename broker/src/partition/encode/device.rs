@@ -12,14 +12,6 @@ use prost::Message;
 use super::damaged;
 
 pub(crate) fn encode(device: &DeviceIdentity) -> Vec<u8> {
-    let kind = match &device.authentication {
-        Authentication::Sas(keys) => Kind::Sas(keys_to_proto(keys)),
-        Authentication::SelfSigned(thumbprints) => {
-            Kind::SelfSigned(thumbprints_to_proto(thumbprints))
-        }
-        Authentication::CertificateAuthority => Kind::CertificateAuthority(proto::NoCredentials {}),
-        Authentication::None => Kind::None(proto::NoCredentials {}),
-    };
     proto::DeviceRecord {
         device_id: device.id.as_str().to_owned(),
         generation: device.generation.clone(),
@@ -27,7 +19,7 @@ pub(crate) fn encode(device: &DeviceIdentity) -> Vec<u8> {
         disabled: device.status == DeviceStatus::Disabled,
         status_reason: device.status_reason.clone(),
         status_updated_ms: device.status_updated.map(|time| time.0),
-        authentication: Some(proto::Authentication { kind: Some(kind) }),
+        authentication: Some(authentication_to_proto(&device.authentication)),
         iot_edge: device.iot_edge,
         device_scope: device.device_scope.clone(),
         parent_scopes: device.parent_scopes.clone(),
@@ -38,10 +30,6 @@ pub(crate) fn encode(device: &DeviceIdentity) -> Vec<u8> {
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<DeviceIdentity, StorageError> {
     let record = proto::DeviceRecord::decode(bytes).map_err(|error| damaged("identity", error))?;
-    let kind = record
-        .authentication
-        .and_then(|authentication| authentication.kind)
-        .ok_or_else(|| damaged("identity", "no authentication"))?;
     Ok(DeviceIdentity {
         id: DeviceId::new(&record.device_id).map_err(|error| damaged("identity", error))?,
         generation: record.generation,
@@ -49,20 +37,38 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<DeviceIdentity, StorageError> {
         status: status_from_proto(record.disabled),
         status_reason: record.status_reason,
         status_updated: record.status_updated_ms.map(UnixMs),
-        authentication: match kind {
-            Kind::Sas(keys) => Authentication::Sas(keys_from_proto(keys)),
-            Kind::SelfSigned(thumbprints) => {
-                Authentication::SelfSigned(thumbprints_from_proto(thumbprints))
-            }
-            Kind::CertificateAuthority(proto::NoCredentials {}) => {
-                Authentication::CertificateAuthority
-            }
-            Kind::None(proto::NoCredentials {}) => Authentication::None,
-        },
+        authentication: authentication_from_proto(record.authentication)
+            .ok_or_else(|| damaged("identity", "no authentication"))?,
         iot_edge: record.iot_edge,
         device_scope: record.device_scope,
         parent_scopes: record.parent_scopes,
         created: UnixMs(record.created_ms),
+    })
+}
+
+pub(super) fn authentication_to_proto(authentication: &Authentication) -> proto::Authentication {
+    let kind = match authentication {
+        Authentication::Sas(keys) => Kind::Sas(keys_to_proto(keys)),
+        Authentication::SelfSigned(thumbprints) => {
+            Kind::SelfSigned(thumbprints_to_proto(thumbprints))
+        }
+        Authentication::CertificateAuthority => Kind::CertificateAuthority(proto::NoCredentials {}),
+        Authentication::None => Kind::None(proto::NoCredentials {}),
+    };
+    proto::Authentication { kind: Some(kind) }
+}
+
+/// `None` if it says nothing, or what only later versions know.
+pub(super) fn authentication_from_proto(
+    authentication: Option<proto::Authentication>,
+) -> Option<Authentication> {
+    Some(match authentication?.kind? {
+        Kind::Sas(keys) => Authentication::Sas(keys_from_proto(keys)),
+        Kind::SelfSigned(thumbprints) => {
+            Authentication::SelfSigned(thumbprints_from_proto(thumbprints))
+        }
+        Kind::CertificateAuthority(proto::NoCredentials {}) => Authentication::CertificateAuthority,
+        Kind::None(proto::NoCredentials {}) => Authentication::None,
     })
 }
 

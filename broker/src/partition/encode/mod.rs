@@ -1,9 +1,16 @@
 //! Domain values to stored bytes and back. Protobuf messages go no further than this module.
 
+pub(crate) mod authority;
+pub(crate) mod begun;
+pub(crate) mod c2d;
 pub(crate) mod command;
 pub(crate) mod device;
 pub(crate) mod event;
 pub(crate) mod hub;
+mod identity;
+pub(crate) mod module;
+pub(crate) mod notice;
+pub(crate) mod twin;
 
 use ironhub_cluster::storage::StorageError;
 
