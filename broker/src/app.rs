@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::actor::{Directory, NodeFacts, Owner};
 use crate::amqp::{AmqpContext, AmqpOptions};
+use crate::blob::Storage;
 use crate::bootstrap::{self, NodeFile};
 use crate::config::{Config, ServeArgs};
 use crate::event_source::HubEvents;
@@ -110,12 +111,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     amqp.token_timeout = config.handshake_timeout;
     let mqtt = MqttContext::new(router.clone(), &config, draining.clone());
     let amqp = AmqpContext::new(amqp);
+    let blob = Arc::new(Storage::open(&config, disk_reserve(&config))?);
+    actix_rt::spawn(blob.clone().watch(NodeFacts::now));
     let frontends = Frontends {
         mqtt: mqtt.clone(),
         amqp: amqp.clone(),
         http: Arc::new(HttpContext {
             registry: Arc::new(router.clone()),
             upgrade: Some(Arc::new(WebSockets { mqtt, amqp })),
+            blob: Some(blob.clone()),
             draining: draining.clone(),
         }),
         admin: Arc::new(AdminContext {
@@ -215,6 +219,13 @@ fn flush_bytes(config: &Config) -> anyhow::Result<u64> {
     Ok((space.size / 16).clamp(8 << 20, limits::FLUSH_BYTES))
 }
 
+/// The free disk space that this node keeps.
+fn disk_reserve(config: &Config) -> u64 {
+    config
+        .disk_reserve
+        .unwrap_or_else(|| guard::space(&config.data_dir).map_or(0, guard::disk_reserve))
+}
+
 /// One reader of the event log for each device partition.
 fn readers(
     partitions: &[Partition],
@@ -272,9 +283,7 @@ fn housekeeping(
     gate: &Arc<Gate>,
     prometheus: metrics_exporter_prometheus::PrometheusHandle,
 ) {
-    let reserve = config
-        .disk_reserve
-        .unwrap_or_else(|| guard::space(&config.data_dir).map_or(0, guard::disk_reserve));
+    let reserve = disk_reserve(config);
     let (full, counted, gate) = (node.clone(), state.clone(), gate.clone());
     actix_rt::spawn(guard::watch(
         config.data_dir.clone(),

@@ -5,6 +5,7 @@
 pub(crate) mod actor;
 pub mod amqp;
 pub mod app;
+pub mod blob;
 pub(crate) mod bootstrap;
 pub mod cli;
 pub mod client;

@@ -51,6 +51,9 @@ const NEVER: &[(&str, &[&str])] = &[
     ("broker/src/job/", &["crate::actor"]),
     ("broker/src/partition/", FRONTENDS),
     ("broker/src/partition/", &["crate::actor", "crate::router"]),
+    ("broker/src/blob/", FRONTENDS),
+    ("broker/src/blob/", INSIDE),
+    ("broker/src/blob/", &["crate::router"]),
     ("broker/src/client/", FRONTENDS),
     ("broker/src/client/", INSIDE),
 ];

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::listeners::ListenArgs;
+use super::upload::UploadArgs;
 
 /// Flags of `ironhub serve`. Each is also an environment variable and a key of the TOML file.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -75,6 +76,10 @@ pub struct ServeArgs {
     /// Free disk space below which writes are refused [default: 5 % of the file system, 32 MiB to 1 GiB]
     #[arg(long, env = "IRONHUB_LIMITS_DISK_RESERVE_BYTES", value_name = "BYTES")]
     pub limits_disk_reserve_bytes: Option<u64>,
+
+    /// Uploads.
+    #[command(flatten)]
+    pub upload: UploadArgs,
 
     /// Threads that run connections and device actors [default: cores]
     #[arg(long, env = "IRONHUB_WORKERS", value_name = "N")]

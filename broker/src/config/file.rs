@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use super::listeners::ListenFile;
+use super::upload::UploadFile;
 
 /// The whole file; every key is optional.
 #[derive(Debug, Default, Deserialize)]
@@ -21,6 +22,7 @@ pub(super) struct FileConfig {
     pub mqtt: Option<Mqtt>,
     pub limits: Option<Limits>,
     pub cluster: Option<Cluster>,
+    pub upload: Option<UploadFile>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -6,12 +6,14 @@
 mod args;
 mod file;
 mod listeners;
+mod upload;
 
 #[cfg(test)]
 mod tests;
 
 pub use args::ServeArgs;
 pub use listeners::{ListenAddr, Listeners};
+pub use upload::{Secret, Upload, UploadStorage};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -64,6 +66,8 @@ pub struct Config {
     pub disk_reserve: Option<u64>,
     /// Threads that run sessions and device actors.
     pub workers: usize,
+    /// File uploads.
+    pub upload: Upload,
 }
 
 impl Config {
@@ -149,6 +153,7 @@ impl Config {
                 .unwrap_or_else(memory_default),
             disk_reserve: args.limits_disk_reserve_bytes.or(limits.disk_reserve_bytes),
             workers: args.workers.or(file.workers).unwrap_or_else(cores).clamp(1, 256),
+            upload: Upload::merge(args.upload, file.upload.unwrap_or_default())?,
         })
     }
 

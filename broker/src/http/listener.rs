@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::Request;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::conn::auto::upgrade::downcast;
@@ -17,10 +18,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tracing::debug;
 
+use crate::blob;
 use crate::net::Peer;
 
 use super::errors::Reply;
-use super::handle::handle;
+use super::handle::{handle, wall_clock};
 use super::patience::Patience;
 use super::{ByteStream, HttpContext, Serve};
 
@@ -108,7 +110,24 @@ pub(super) async fn drained(draining: &mut watch::Receiver<bool>) {
     }
 }
 
+/// What goes out: an answer of the hub, or content of a blob.
+type Outgoing = Response<Either<Full<Bytes>, blob::http::ReplyBody>>;
+
 async fn respond(
+    request: Request<Incoming>,
+    context: &HttpContext,
+    leaving: &Mutex<Leaving>,
+) -> Outgoing {
+    let endpoint = context.blob.as_ref().and_then(|storage| storage.endpoint());
+    match endpoint.filter(|_| blob::http::handles(request.uri().path())) {
+        Some(endpoint) => {
+            blob::http::handle(request, endpoint, wall_clock()).await.map(Either::Right)
+        }
+        None => answer(request, context, leaving).await.map(Either::Left),
+    }
+}
+
+async fn answer(
     mut request: Request<Incoming>,
     context: &HttpContext,
     leaving: &Mutex<Leaving>,

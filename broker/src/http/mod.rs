@@ -26,6 +26,7 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
+use crate::blob::Storage;
 use crate::net::Peer;
 
 pub use errors::Reply;
@@ -40,6 +41,8 @@ pub struct HttpContext {
     pub registry: Arc<dyn Registry>,
     /// Who takes connections that leave HTTP for WebSocket; without it they are refused.
     pub upgrade: Option<Arc<dyn UpgradeHandler>>,
+    /// Where uploaded files go; if that is this node, its blobs are served here, too.
+    pub blob: Option<Arc<Storage>>,
     /// Turns true when the node drains: connections finish the request they are in and close.
     pub draining: watch::Receiver<bool>,
 }

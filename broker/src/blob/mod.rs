@@ -1,0 +1,22 @@
+//! Where uploaded files go: the hub's own disk, or a storage account that the configuration names.
+//!
+//! A device asks the hub for a place, sends its file there with any storage client, and tells the hub when it is done
+//! (device-protocols.md 5). This module hands out the place ([`Storage::upload_target`]), looks whether the file arrived
+//! ([`Storage::stat`]) and, for the hub's own disk, is the place: [`http`] speaks the part of Azure Blob Storage's
+//! protocol that uploads need. Read next: `sas.rs`, `filesystem/mod.rs`, `http/mod.rs`.
+
+pub mod blocks;
+pub mod checksum;
+pub mod conditions;
+pub mod error;
+pub mod filesystem;
+pub mod http;
+pub mod name;
+pub mod sas;
+mod service;
+mod storage;
+
+pub use error::BlobError;
+pub use name::{BlobName, NameError};
+pub use service::{BlobService, CHUNK_BYTES, CONTAINER, TRANSFERS_MAX};
+pub use storage::{BlobFacts, Storage, UploadTarget};
