@@ -1,15 +1,13 @@
 """The same operations leave the same behind, whichever transport the device uses."""
 
-import http.client
 import json
 import re
-import ssl
 
 import pytest
 
 import eventhub
-import sas
 from feedback import Feedback
+from https_device import HttpsDevice
 from messages import CREATED, EXPIRY
 from on_each import outcomes, result
 from programs import KINDS, with_features
@@ -78,36 +76,26 @@ def script(hub, service, agent, kind):
     finally:
         program.close()
     hub.registry.update_twin(device, {"tags": {"floor": 3}, "properties": {"desired": {"last": "word"}}})
-    sent += [service.send(device.id, f"left {number}", ack="negative", messageId=f"l{number}-{kind.name}", n=f"{number}")
-             for number in range(2)]
+    for number in range(2):
+        sent.append(service.send(
+            device.id, f"left {number}", ack="negative", messageId=f"l{number}-{kind.name}", n=f"{number}"))
     return device, answers, sent
 
 
-def queue(hub, device, kind):
+def queue(device, kind):
     """What is left in the queue, taken over HTTPS."""
-    connection = http.client.HTTPSConnection(
-        "localhost", 443, timeout=60, context=ssl.create_default_context(cafile=hub.ca))
-    token = sas.token(f"localhost/devices/{device.id}", device.primary)
+    reader = HttpsDevice(device)
     found = []
-    while True:
-        path = f"/devices/{device.id}/messages/devicebound"
-        connection.request("GET", f"{path}?api-version=2021-04-12", headers={"Authorization": token})
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status == 204:
-            connection.close()
-            return found
-        assert answer.status == 200, body
-        lock = answer.headers["ETag"].strip('"')
-        headers = sorted(
+    while taken := reader.take():
+        lock, headers, body = taken
+        kept = sorted(
             (name.lower(), value.replace(device.id, "DEVICE").replace(kind.name, "KIND"))
-            for name, value in answer.headers.items()
+            for name, value in headers.items()
             if name.lower().startswith(KEPT_HEADERS) and name.lower() not in CHANGING_HEADERS)
-        found.append((headers, body))
-        connection.request("DELETE", f"{path}/{lock}?api-version=2021-04-12", headers={"Authorization": token})
-        answer = connection.getresponse()
-        answer.read()
-        assert answer.status == 204
+        found.append((kept, body))
+        reader.settle(lock)
+    reader.close()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +118,7 @@ def traces(hub, agent, service):
                    for message_id in sent[:4]]
         return {
             "twin": normal(twin, device), "answers": normal(json.dumps(answers), device), "events": events,
-            "queue": queue(hub, device, kind), "feedback": records,
+            "queue": queue(device, kind), "feedback": records,
         }
 
     found = outcomes(kinds, trace)

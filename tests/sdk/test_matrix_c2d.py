@@ -225,9 +225,13 @@ def node_sends(hub, agent, transport):
     return send, lambda: agent.ask("serviceClose", client=name)
 
 
-@pytest.mark.parametrize("transport", [
-    pytest.param(one, marks=[pytest.mark.feature("C2D: send", client=client, transport=one)
-                             for client in ("Python azure-iot-hub", "Node azure-iothub")]) for one in ("AMQP", "AMQP-WS")])
+def sends(transport):
+    clients = ("Python azure-iot-hub", "Node azure-iothub")
+    marks = [pytest.mark.feature("C2D: send", client=client, transport=transport) for client in clients]
+    return pytest.param(transport, marks=marks)
+
+
+@pytest.mark.parametrize("transport", [sends("AMQP"), sends("AMQP-WS")])
 def test_both_service_sdks_send_over_both_transports(hub, agent, transport):
     device = hub.device(f"sent-by-{transport}")
     for send, close in (python_sends(hub, transport), node_sends(hub, agent, transport)):

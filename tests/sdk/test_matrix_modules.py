@@ -1,13 +1,12 @@
 """Modules: identities of their own, with telemetry, outputs, twins and methods."""
 
 import json
-import ssl
-import urllib.request
 
 import pytest
 from azure.iot.device.exceptions import CredentialError
 
 import eventhub
+from https_device import HttpsDevice
 from mqtt import Mqtt
 from on_each import on_each
 from programs import KINDS
@@ -78,11 +77,7 @@ def test_a_module_answers_methods(hub, service, start, kind):
 @pytest.mark.feature("modules: telemetry, outputs", client="plain HTTPS", transport="HTTPS")
 def test_a_module_sends_over_https(hub, events):
     module = hub.device("https-module").add_module("mod1")
-    request = urllib.request.Request(
-        f"https://localhost/devices/{module.id}/modules/mod1/messages/events?api-version=2021-04-12", b"over https",
-        {"Authorization": module.token(), "iothub-app-k": "v"})
-    with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=hub.ca), timeout=60) as answer:
-        assert answer.status == 204
+    HttpsDevice(module).send(b"over https", **{"iothub-app-k": "v"})
     event = events.of(module.id, 1)[0]
     assert (eventhub.body(event), event["app"]) == (b"over https", {"k": "v"})
     assert event["system"]["iothub-connection-module-id"] == "mod1"
@@ -106,7 +101,8 @@ def test_a_key_opens_only_its_own_door(hub, start):
         module.primary = stranger.primary
         with pytest.raises(CredentialError):
             start(PYTHON, module)
-    assert hub.registry.request("DELETE", f"/devices/{device.id}/modules/mod2", headers={"If-Match": '"*"'}).status == 204
+    path = f"/devices/{device.id}/modules/mod2"
+    assert hub.registry.request("DELETE", path, headers={"If-Match": '"*"'}).status == 204
     with pytest.raises(CredentialError):
         start(PYTHON, other)
 

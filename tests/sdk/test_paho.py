@@ -43,23 +43,6 @@ def test_a_persistent_session_gets_what_came_meanwhile_without_subscribing_again
     assert connect(start, device, clean=False).session_present == 0
 
 
-@pytest.mark.feature("C2D: persistent sessions", client="paho-mqtt", transport="MQTT")
-def test_a_persistent_session_survives_a_restart_of_the_hub(hub, service, start):
-    device = hub.device("persistent-restart")
-    first = connect(start, device, clean=False, acknowledge=False)
-    first.listen()
-    service.send(device.id, "unacknowledged", ack="full")
-    first.take()
-    service.send(device.id, "second")
-    hub.kill()
-    hub.start()
-    assert hub.registry.queued(device.id) == 2
-    second = connect(start, device, clean=False)
-    assert second.session_present == 1
-    assert [second.take()["body"] for _ in range(2)] == [b"unacknowledged", b"second"]
-    until(lambda: hub.registry.queued(device.id) == 0, "all are completed")
-
-
 @pytest.mark.feature("C2D: redelivery", client="paho-mqtt", transport="MQTT")
 def test_what_was_not_acknowledged_comes_again_at_reconnect(hub, service, start):
     device = hub.device("redelivery")
