@@ -24,6 +24,8 @@ pub enum CloseReason {
     Deleted,
     /// The identity's keys changed.
     Rekeyed,
+    /// It took what was pushed to it more slowly than that came ([`PUSHES_MAX`]).
+    Slow,
     /// The node stops.
     ShuttingDown,
 }
