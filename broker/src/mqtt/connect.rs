@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ironhub_domain::HubError;
+use ironhub_domain::auth::PeerCertificate;
 use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
 use ironhub_domain::time::UnixMs;
 use ironhub_wire::mqtt::decode::decode;
@@ -18,6 +19,7 @@ use tokio::time::{Instant, timeout};
 use super::MqttContext;
 use super::d2c::{self, Identity};
 use super::deadlines::Deadlines;
+use super::downlink::Downlink;
 use super::errors::{Cause, connack_code};
 use super::inbox::Inbox;
 use super::metrics;
@@ -77,17 +79,17 @@ impl Refusal {
 /// Lets a connection in, or refuses it and says so to the client.
 pub(super) async fn open<S>(
     mut stream: S,
+    certificate: Option<Arc<PeerCertificate>>,
     context: Arc<MqttContext>,
 ) -> Result<Box<Session<S>>, Refusal>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut inbox = Inbox::default();
-    match greet(&mut stream, &mut inbox, &context).await {
+    match greet(&mut stream, &mut inbox, certificate, &context).await {
         Ok(entered) => {
             let mut outbox = Outbox::default();
-            // Sessions are not stored, so none is ever present.
-            encode::connack(outbox.end(), ConnackCode::Accepted, false);
+            encode::connack(outbox.end(), ConnackCode::Accepted, entered.session_present);
             Ok(Box::new(Session::new(stream, inbox, outbox, entered)))
         }
         Err(refusal) => {
@@ -104,11 +106,14 @@ pub(super) struct Entered {
     pub(super) device: DeviceSession,
     pub(super) signal: Arc<Signal>,
     pub(super) deadlines: Deadlines,
+    pub(super) downlink: Downlink,
+    pub(super) session_present: bool,
 }
 
 async fn greet<S>(
     stream: &mut S,
     inbox: &mut Inbox,
+    certificate: Option<Arc<PeerCertificate>>,
     context: &MqttContext,
 ) -> Result<Entered, Refusal>
 where
@@ -122,7 +127,7 @@ where
         Ok(_) = draining.wait_for(|draining| *draining) => return Err(Refusal::Draining),
     };
     match decode(&frame) {
-        Ok(Packet::Connect(connect)) => enter(&connect, context).await,
+        Ok(Packet::Connect(connect)) => enter(&connect, certificate, context).await,
         Ok(Packet::OtherVersion(OtherVersion::Five)) => Err(Refusal::Version5),
         Ok(Packet::OtherVersion(OtherVersion::Level(level))) => Err(Refusal::Code {
             code: ConnackCode::UnacceptableProtocol,
@@ -154,7 +159,11 @@ where
     }
 }
 
-async fn enter(connect: &Connect<'_>, context: &MqttContext) -> Result<Entered, Refusal> {
+async fn enter(
+    connect: &Connect<'_>,
+    certificate: Option<Arc<PeerCertificate>>,
+    context: &MqttContext,
+) -> Result<Entered, Refusal> {
     let name = connect.username.ok_or_else(|| Refusal::not_authorized("no user name"))?;
     let name = username::parse(name, connect.client_id).map_err(Refusal::not_authorized)?;
     check_host(name.host, context.router.hub_host())?;
@@ -170,11 +179,8 @@ async fn enter(connect: &Connect<'_>, context: &MqttContext) -> Result<Entered, 
         .map(Box::new);
     let signal = Arc::new(Signal::default());
     let request = ConnectRequest {
-        identity: IdentityId {
-            device: identity.device.clone(),
-            module: identity.module.clone(),
-        },
-        credentials: Credentials { token: token.map(str::to_owned), certificate: None },
+        identity: IdentityId { device: identity.device.clone(), module: identity.module.clone() },
+        credentials: Credentials { token: token.map(str::to_owned), certificate },
         start: if connect.clean_session { SessionStart::Clean } else { SessionStart::Resume },
         model_id: name.model_id.map(|model_id| model_id.into_owned()),
         protocol: "mqtt",
@@ -196,7 +202,11 @@ async fn enter(connect: &Connect<'_>, context: &MqttContext) -> Result<Entered, 
         expires,
         context.sas_grace,
     );
-    Ok(Entered { identity, will, device, signal, deadlines })
+    let resumed = device.info().resumed.as_ref();
+    let session_present = resumed.is_some();
+    let mut downlink = Downlink::new(!connect.clean_session, resumed, &identity, Instant::now());
+    downlink.tell_owner(&device);
+    Ok(Entered { identity, will, device, signal, deadlines, downlink, session_present })
 }
 
 /// The hub's full name, or its first label (device-protocols.md 2.1).

@@ -110,6 +110,7 @@ impl Cause {
                 CloseReason::Deleted => "deleted",
                 CloseReason::Rekeyed => "rekeyed",
                 CloseReason::ShuttingDown => "shutting_down",
+                CloseReason::Slow => "slow",
             },
         }
     }

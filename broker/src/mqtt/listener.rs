@@ -13,12 +13,16 @@ use super::{MqttContext, connect, metrics};
 /// connection only, with a log line at debug level and a metric.
 ///
 /// Each phase is a box of its own, so that the memory of letting a client in is gone while its session idles.
-pub fn serve<S>(stream: S, peer: impl Into<Peer>, context: Arc<MqttContext>) -> impl Future<Output = ()>
+pub fn serve<S>(
+    stream: S,
+    peer: impl Into<Peer>,
+    context: Arc<MqttContext>,
+) -> impl Future<Output = ()>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let peer = peer.into();
-    let opening = Box::pin(connect::open(stream, context));
+    let opening = Box::pin(connect::open(stream, peer.certificate.clone(), context));
     async move {
         let mut session = match opening.await {
             Ok(session) => session,

@@ -5,18 +5,21 @@
 //! and acknowledges in order as batches become durable ([`flight`]). An idle connection holds no buffer: [`inbox`] reads
 //! into memory that the thread's connections share, [`outbox`] writes from such memory.
 //!
-//! What this version leaves out: sessions are not stored, so CONNACK always says "no session present"; the filters of
-//! device-protocols.md 2.8 are granted, because SDKs subscribe when they connect, but nothing is sent on them yet.
+//! The other direction is [`downlink`]: what the client asks of its owner ([`exchange`]) and cloud-to-device messages
+//! ([`outgoing`]).
 
 mod connect;
 mod d2c;
 mod deadlines;
+mod downlink;
 mod errors;
+mod exchange;
 mod flight;
 mod inbox;
 mod listener;
 mod metrics;
 mod outbox;
+mod outgoing;
 mod packets;
 mod session;
 mod signal;

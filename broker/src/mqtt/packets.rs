@@ -3,15 +3,17 @@
 use bytes::Bytes;
 use ironhub_domain::event::D2cMessage;
 use ironhub_wire::mqtt::decode::{Filters, decode};
+use ironhub_wire::mqtt::device_topic::device_request;
 use ironhub_wire::mqtt::encode;
 use ironhub_wire::mqtt::framer::{Kind, PACKET_BYTES_MAX, Step, next_frame};
-use ironhub_wire::mqtt::packet::{Delivery, Packet, PacketId};
+use ironhub_wire::mqtt::packet::{Delivery, Packet, Publish};
 
 use super::d2c::{self, Identity};
+use super::downlink::Downlink;
 use super::errors::Cause;
 use super::flight::{Flight, footprint};
 use super::outbox::Outbox;
-use super::subscriptions::Subscriptions;
+use crate::router::DeviceSession;
 
 /// Most filters in one SUBSCRIBE or UNSUBSCRIBE; SDKs send up to five.
 const FILTERS_MAX: usize = 64;
@@ -31,7 +33,8 @@ pub(super) struct Batch {
 /// What packets change of a session.
 pub(super) struct Packets<'a> {
     pub(super) identity: &'a Identity,
-    pub(super) subscriptions: &'a mut Subscriptions,
+    pub(super) device: &'a DeviceSession,
+    pub(super) downlink: &'a mut Downlink,
     pub(super) flight: &'a mut Flight,
     pub(super) outbox: &'a mut Outbox,
     pub(super) batch: &'a mut Batch,
@@ -58,40 +61,37 @@ impl Packets<'_> {
                 if let Delivery::ExactlyOnce(_) = delivery {
                     return Err(Cause::QoS2);
                 }
-                let message = d2c::message(publish, self.identity)?;
-                self.batch.bytes += footprint(&message);
-                self.batch.messages.push(message);
+                self.publish(publish)?;
                 if let Delivery::AtLeastOnce(id) = delivery {
                     self.flight.owe(id);
                     self.batch.acknowledge += 1;
                 }
             }
             Packet::Pingreq => encode::pingresp(self.outbox.end()),
-            Packet::Subscribe { id, filters } => self.subscribe(id, filters)?,
-            Packet::Unsubscribe { id, filters } => self.unsubscribe(id, filters)?,
-            // Nothing of ours waits for one; an acknowledgement that nobody waits for is ignored.
-            Packet::Puback(_) => {}
+            Packet::Subscribe { id, filters } => {
+                check_count(&filters)?;
+                self.downlink.subscribe(id, filters, self.identity, self.device, self.outbox);
+            }
+            Packet::Unsubscribe { id, filters } => {
+                check_count(&filters)?;
+                self.downlink.unsubscribe(id, filters, self.identity, self.device, self.outbox);
+            }
+            Packet::Puback(id) => self.downlink.puback(id, self.device),
             Packet::Disconnect => return Err(Cause::Disconnect),
             Packet::Connect(_) | Packet::OtherVersion(_) => return Err(Cause::SecondConnect),
         }
         Ok(())
     }
 
-    fn subscribe(&mut self, id: PacketId, filters: Filters<'_>) -> Result<(), Cause> {
-        check_count(&filters)?;
-        let (device, module) = (self.identity.device.as_str(), self.identity.module());
-        let codes: Vec<_> = filters
-            .map(|(filter, qos)| self.subscriptions.add(filter, qos, device, module))
-            .collect();
-        encode::suback(self.outbox.end(), id, &codes);
-        Ok(())
-    }
-
-    fn unsubscribe(&mut self, id: PacketId, filters: Filters<'_>) -> Result<(), Cause> {
-        check_count(&filters)?;
-        let (device, module) = (self.identity.device.as_str(), self.identity.module());
-        filters.for_each(|(filter, _)| self.subscriptions.remove(filter, device, module));
-        encode::unsuback(self.outbox.end(), id);
+    fn publish(&mut self, publish: Publish<'_>) -> Result<(), Cause> {
+        if let Some(request) = device_request(publish.topic) {
+            let request = request.map_err(|_| Cause::UnknownTopic)?;
+            self.downlink.request(request, publish.payload, self.device);
+            return Ok(());
+        }
+        let message = d2c::message(publish, self.identity)?;
+        self.batch.bytes += footprint(&message);
+        self.batch.messages.push(message);
         Ok(())
     }
 }

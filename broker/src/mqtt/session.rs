@@ -26,6 +26,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use super::connect::Entered;
 use super::d2c::Identity;
 use super::deadlines::Deadlines;
+use super::downlink::Downlink;
 use super::errors::Cause;
 use super::flight::Flight;
 use super::inbox::Inbox;
@@ -33,7 +34,6 @@ use super::metrics;
 use super::outbox::Outbox;
 use super::packets::{Batch, Packets};
 use super::signal::Signal;
-use super::subscriptions::Subscriptions;
 use crate::router::DeviceSession;
 use crate::router::request::CloseReason;
 
@@ -55,7 +55,7 @@ pub(super) struct Session<S> {
     inbox: Inbox,
     outbox: Outbox,
     flight: Flight,
-    subscriptions: Subscriptions,
+    downlink: Downlink,
     deadlines: Deadlines,
     reading: bool,
     identity: Identity,
@@ -87,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             inbox,
             outbox,
             flight: Flight::default(),
-            subscriptions: Subscriptions::default(),
+            downlink: entered.downlink,
             deadlines: entered.deadlines,
             reading: true,
             identity: entered.identity,
@@ -136,12 +136,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 CloseReason::TakenOver
                 | CloseReason::Disabled
                 | CloseReason::Deleted
-                | CloseReason::Rekeyed => {
+                | CloseReason::Rekeyed
+                | CloseReason::Slow => {
                     return Err(Cause::Owner(reason));
                 }
             }
         }
         self.work(cx)?;
+        let Self { downlink, device, identity, signal, outbox, .. } = self;
+        downlink.poll(cx, device, identity, signal, outbox);
         let full = self.outbox.is_full();
         let written = self.outbox.poll_write(&mut self.stream, cx)?;
         if full && !self.outbox.is_full() {
@@ -149,7 +152,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             cx.waker().wake_by_ref();
         }
         if let Some(leaving) = &mut self.leaving
-            && (written.is_ready() && self.flight.is_empty() && self.busy.is_none()
+            && (written.is_ready()
+                && self.flight.is_empty()
+                && self.busy.is_none()
+                && self.downlink.is_idle()
                 || leaving.until <= Instant::now())
         {
             return Err(std::mem::replace(&mut leaving.cause, Cause::Disconnect));
@@ -167,6 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.reading = self.leaving.is_none()
                 && self.busy.is_none()
                 && !self.flight.is_full()
+                && !self.downlink.is_full()
                 && !self.outbox.is_full();
             if !self.reading {
                 return Ok(());
@@ -189,7 +196,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let (arrived, mut batch) = (input.len(), Batch::default());
         let taken = Packets {
             identity: &self.identity,
-            subscriptions: &mut self.subscriptions,
+            device: &self.device,
+            downlink: &mut self.downlink,
             flight: &mut self.flight,
             outbox: &mut self.outbox,
             batch: &mut batch,
@@ -203,6 +211,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             let now = Instant::now();
             let give_up = now + BUSY_TIME_MAX;
             self.hand_over(Box::new(Busy { batch, pause: BUSY_PAUSE, again: now, give_up }))?;
+        } else if 0 < batch.acknowledge {
+            self.flight.push_done(batch.acknowledge);
         }
         match taken {
             Ok(()) => self.inbox.keep(&input, PACKET_BYTES_MAX),
@@ -255,7 +265,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let due = self.deadlines.due(self.reading, self.outbox.stalled_since());
         let again = self.busy.as_ref().map(|busy| busy.again);
         let left = self.leaving.as_ref().map(|leaving| leaving.until);
-        [again, left].into_iter().flatten().fold(due, Instant::min)
+        [again, left, self.downlink.due()].into_iter().flatten().fold(due, Instant::min)
     }
 
     /// Ends what has run out, and arms the timer when the earliest deadline moved forward.

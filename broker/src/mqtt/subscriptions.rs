@@ -1,16 +1,39 @@
-//! What a connection is subscribed to.
+//! What a connection is subscribed to, and what of it outlives the connection (device-protocols.md 2.5, 2.8).
 
+use ironhub_domain::device::{FilterKind, StoredSession, Subscription as Stored};
 use ironhub_wire::mqtt::hub_topic::{Subscription, subscription};
 use ironhub_wire::mqtt::packet::QoS;
 
-/// Most subscriptions of one connection (device-protocols.md 2.8).
-pub(super) const SUBSCRIPTIONS_MAX: usize = 10;
+use super::d2c::Identity;
+use crate::router::request::Features;
+
+pub(super) use ironhub_domain::limits::SUBSCRIPTIONS_MAX;
 
 /// Empty until the first SUBSCRIBE, and then without memory of its own.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Subscriptions(Vec<(Subscription, QoS)>);
 
 impl Subscriptions {
+    /// What was stored; a filter that this version does not know is left out.
+    pub(super) fn resume(stored: &StoredSession, identity: &Identity) -> Self {
+        let known = |stored: &Stored| {
+            let qos = if stored.qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+            let meant = subscription(&stored.filter, identity.device.as_str(), identity.module());
+            meant.map(|meant| (meant, qos))
+        };
+        Self(stored.subscriptions.iter().filter_map(known).collect())
+    }
+
+    /// What to store.
+    pub(super) fn stored(&self, identity: &Identity) -> StoredSession {
+        let store = |(subscription, qos): &(Subscription, QoS)| Stored {
+            kind: kind(subscription),
+            filter: subscription.filter(identity.device.as_str(), identity.module()),
+            qos: qos.bits(),
+        };
+        StoredSession { subscriptions: self.0.iter().map(store).collect() }
+    }
+
     /// Subscribes, or replaces the same subscription. The QoS granted, at most 1; `None` is a refusal.
     pub(super) fn add(
         &mut self,
@@ -37,10 +60,58 @@ impl Subscriptions {
             self.0.retain(|(known, _)| *known != subscription);
         }
     }
+
+    /// What the owner shall push.
+    pub(super) fn features(&self) -> Features {
+        Features {
+            c2d: self.c2d().is_some(),
+            methods: self.any(FilterKind::Methods),
+            desired: self.any(FilterKind::Desired),
+        }
+    }
+
+    /// The quality of service of cloud-to-device messages: the best of all filters that cover them.
+    pub(super) fn c2d(&self) -> Option<QoS> {
+        let covers = |kind| matches!(kind, FilterKind::C2d | FilterKind::Module);
+        self.0.iter().filter(|(known, _)| covers(kind(known))).map(|(_, qos)| *qos).max()
+    }
+
+    /// Whether answers to twin requests are wanted.
+    pub(super) fn twin_responses(&self) -> bool {
+        self.any(FilterKind::TwinResponses)
+    }
+
+    /// Whether a filter covers this method: all of them, or by its name.
+    pub(super) fn method(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| match known {
+            Subscription::Methods => true,
+            Subscription::Method(one) => **one == *name,
+            _ => false,
+        })
+    }
+
+    fn any(&self, wanted: FilterKind) -> bool {
+        self.0.iter().any(|(known, _)| kind(known) == wanted)
+    }
+}
+
+fn kind(subscription: &Subscription) -> FilterKind {
+    match subscription {
+        Subscription::CloudToDevice
+        | Subscription::CloudToDeviceAny
+        | Subscription::ModuleCloudToDevice => FilterKind::C2d,
+        Subscription::ModuleInputs => FilterKind::Inputs,
+        Subscription::ModuleAll => FilterKind::Module,
+        Subscription::TwinResponses => FilterKind::TwinResponses,
+        Subscription::DesiredProperties => FilterKind::Desired,
+        Subscription::Methods | Subscription::Method(_) => FilterKind::Methods,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use ironhub_domain::ids::{DeviceId, ModuleId};
+
     use super::*;
 
     #[test]
@@ -72,5 +143,40 @@ mod tests {
         subscriptions.remove("no such filter", "d", None);
         subscriptions.remove(&filter(3), "d", None);
         assert!(subscriptions.add("$iothub/twin/res/#", QoS::AtMostOnce, "d", None).is_some());
+    }
+
+    /// What the owner pushes under these filters, each with its QoS: `c2d0`, `c2d1`, `methods`, `desired`.
+    fn check(module: Option<&str>, filters: &[(&str, QoS)], expected: &str) {
+        let mut subscriptions = Subscriptions::default();
+        for (filter, qos) in filters {
+            assert!(subscriptions.add(filter, *qos, "d", module).is_some(), "{filter}");
+        }
+        let features = subscriptions.features();
+        let mut shown: Vec<String> = Vec::new();
+        shown.extend(subscriptions.c2d().map(|qos| format!("c2d{}", qos.bits())));
+        assert_eq!(features.c2d, !shown.is_empty());
+        shown.extend(features.methods.then(|| "methods".to_owned()));
+        shown.extend(features.desired.then(|| "desired".to_owned()));
+        assert_eq!(shown.join(" "), expected, "{filters:?}");
+        let module = module.map(|module| ModuleId::new(module).unwrap());
+        let identity = Identity { device: DeviceId::new("d").unwrap(), module };
+        let resumed = Subscriptions::resume(&subscriptions.stored(&identity), &identity);
+        assert_eq!(resumed, subscriptions, "stored and resumed it is the same");
+    }
+
+    #[test]
+    fn filters_say_what_is_pushed() {
+        let (zero, one) = (QoS::AtMostOnce, QoS::AtLeastOnce);
+        check(None, &[], "");
+        check(None, &[("devices/d/messages/devicebound/#", one)], "c2d1");
+        let both =
+            [("devices/+/messages/devicebound/#", zero), ("devices/d/messages/devicebound/#", one)];
+        check(None, &both, "c2d1");
+        check(None, &[("$iothub/methods/POST/reboot/#", zero)], "methods");
+        check(None, &[("$iothub/twin/PATCH/properties/desired/#", one)], "desired");
+        check(None, &[("$iothub/twin/res/#", one)], "");
+        check(Some("m"), &[("devices/d/modules/m/inputs/#", one)], "");
+        check(Some("m"), &[("devices/d/modules/m/#", zero)], "c2d0");
+        check(Some("m"), &[("devices/d/modules/m/messages/devicebound/#", one)], "c2d1");
     }
 }
