@@ -16,6 +16,7 @@ mod scenario;
 mod session;
 mod target;
 mod tls;
+mod websocket;
 
 const EXAMPLES: &str = "\
 Examples:

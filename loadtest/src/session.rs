@@ -1,4 +1,4 @@
-//! One MQTT connection: dialled, secured, accepted by the broker.
+//! One MQTT connection: dialled, secured, upgraded if it goes over WebSocket, accepted by the broker.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +13,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::mqtt::{self, MqttError, Reply, ReplyDecoder};
 use crate::target::{Identity, Target};
+use crate::websocket::WebSocket;
 
 /// TCP, TLS and CONNACK together must be done in this time.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,6 +27,9 @@ pub enum ConnectError {
     /// TLS handshake.
     #[error("tls: {0}")]
     Tls(io::Error),
+    /// WebSocket handshake.
+    #[error("websocket: {0}")]
+    WebSocket(io::Error),
     /// The connection broke before CONNACK.
     #[error("before connack: {0}")]
     Broken(io::Error),
@@ -49,6 +53,7 @@ impl ConnectError {
         match self {
             Self::Tcp(error) => format!("connect: tcp {}", io_kind(error)),
             Self::Tls(error) => format!("connect: tls {}", innermost(error)),
+            Self::WebSocket(error) => format!("connect: websocket {}", innermost(error)),
             Self::Broken(error) => format!("connect: {}", io_kind(error)),
             Self::Closed | Self::Refused(_) | Self::Mqtt(_) | Self::Timeout => {
                 format!("connect: {self}")
@@ -75,6 +80,8 @@ pub enum Transport {
     Plain(TcpStream),
     /// TLS; boxed, its state is large.
     Tls(Box<TlsStream<TcpStream>>),
+    /// WebSocket over one of these.
+    WebSocket(Box<WebSocket<Transport>>),
 }
 
 impl AsyncRead for Transport {
@@ -86,6 +93,7 @@ impl AsyncRead for Transport {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buffer),
+            Self::WebSocket(stream) => Pin::new(stream.as_mut()).poll_read(cx, buffer),
         }
     }
 }
@@ -99,6 +107,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
+            Self::WebSocket(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
         }
     }
 
@@ -106,6 +115,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Self::WebSocket(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
         }
     }
 
@@ -113,6 +123,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Self::WebSocket(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
     }
 }
@@ -138,6 +149,11 @@ pub async fn dial(
                 Transport::Tls(Box::new(secured.map_err(ConnectError::Tls)?))
             }
         };
+        if target.websocket {
+            let host = target.address(index).to_string();
+            let upgraded = WebSocket::open(stream, &host).await;
+            stream = Transport::WebSocket(Box::new(upgraded.map_err(ConnectError::WebSocket)?));
+        }
         stream.write_all(&hello).await.map_err(ConnectError::Broken)?;
         stream.flush().await.map_err(ConnectError::Broken)?;
         await_connack(&mut stream).await?;

@@ -92,12 +92,15 @@ pub struct TargetArgs {
     /// Broker to connect to, HOST or HOST:PORT; several, with commas, share the devices evenly
     #[arg(long, value_delimiter = ',', default_value = "127.0.0.1", value_name = "HOST[:PORT]")]
     pub host: Vec<String>,
-    /// Port for hosts given without one [default: 1883, with --tls 8883]
+    /// Port for hosts given without one [default: 1883, with --tls 8883, with --ws 443]
     #[arg(long)]
     pub port: Option<u16>,
     /// Use TLS 1.2 or 1.3; the certificate is always checked
     #[arg(long)]
     pub tls: bool,
+    /// MQTT over WebSocket, on the hub's HTTPS listener; implies --tls
+    #[arg(long)]
+    pub ws: bool,
     /// PEM file of the CA to trust [default: DIR/ca.pem with --data-dir]
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
@@ -133,13 +136,21 @@ pub struct TargetArgs {
 impl TargetArgs {
     /// Resolves addresses and TLS. `fleet` supplies the name a certificate must carry.
     pub fn target(&self, fleet: &Fleet) -> Result<Target, TargetError> {
-        let port = self.port.unwrap_or(if self.tls { 8883 } else { 1883 });
+        let port = self.port();
         let mut addresses = Vec::new();
         for host in &self.host {
             addresses.push(resolve(host, port)?);
         }
-        let tls = if self.tls { Some(self.secure(fleet)?) } else { None };
-        Ok(Target { addresses, tls })
+        let tls = if self.tls || self.ws { Some(self.secure(fleet)?) } else { None };
+        Ok(Target { addresses, tls, websocket: self.ws })
+    }
+
+    fn port(&self) -> u16 {
+        self.port.unwrap_or(match (self.ws, self.tls) {
+            (true, _) => 443,
+            (false, true) => 8883,
+            (false, false) => 1883,
+        })
     }
 
     /// The TLS client for the hub, whether or not the load itself uses TLS.
@@ -253,6 +264,8 @@ pub struct Target {
     pub addresses: Vec<SocketAddr>,
     /// Present when connections use TLS.
     pub tls: Option<Secure>,
+    /// MQTT goes over WebSocket.
+    pub websocket: bool,
 }
 
 impl Target {
@@ -267,7 +280,12 @@ impl std::fmt::Display for Target {
         for (number, address) in self.addresses.iter().enumerate() {
             write!(out, "{}{address}", if number > 0 { "," } else { "" })?;
         }
-        write!(out, " ({})", if self.tls.is_some() { "TLS" } else { "plain TCP" })
+        let layers = match (self.websocket, &self.tls) {
+            (true, _) => "WebSocket",
+            (false, Some(_)) => "TLS",
+            (false, None) => "plain TCP",
+        };
+        write!(out, " ({layers})")
     }
 }
 

@@ -132,16 +132,16 @@ fn options_that_describe_no_fleet_are_refused_with_the_reason() {
 }
 
 #[test]
-fn ports_follow_tls_and_a_host_may_carry_its_own() {
+fn ports_follow_the_transport_and_a_host_may_carry_its_own() {
     let check = |line: &[&str], expected: &[&str]| {
         let args = args(&[&["--no-auth"], line].concat());
-        let port = args.port.unwrap_or(if args.tls { 8883 } else { 1883 });
-        let found: Vec<String> =
-            args.host.iter().map(|host| resolve(host, port).unwrap().to_string()).collect();
+        let address = |host| resolve(host, args.port()).unwrap().to_string();
+        let found: Vec<String> = args.host.iter().map(|host| address(host)).collect();
         assert_eq!(found, expected, "{line:?}");
     };
     check(&[], &["127.0.0.1:1883"]);
     check(&["--tls"], &["127.0.0.1:8883"]);
+    check(&["--ws"], &["127.0.0.1:443"]);
     check(&["--host", "127.0.0.2:99,127.0.0.3", "--port", "7"], &["127.0.0.2:99", "127.0.0.3:7"]);
 }
 
