@@ -16,9 +16,9 @@ from waiting import LIMIT, until
 def client(hub, group="$Default", connection_string=None, **options):
     """A consumer client that fails at once instead of trying again."""
     options.setdefault("retry_total", 0)
+    options.setdefault("transport_type", TransportType.Amqp)
     return EventHubConsumerClient.from_connection_string(
-        connection_string or hub.events, consumer_group=group, connection_verify=hub.ca,
-        transport_type=TransportType.Amqp, **options,
+        connection_string or hub.events, consumer_group=group, connection_verify=hub.ca, **options,
     )
 
 

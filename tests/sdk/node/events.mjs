@@ -1,6 +1,7 @@
 // Events through @azure/event-hubs.
 // in:  { connectionString, group, partitions: { id: { position, last } } }: reads each from its position up to and with
-//      sequence number `last`. Without `last` the script stops at the end of the partition as it is now.
+//      sequence number `last`. Without `last` the script stops at the end of the partition as it is now. With
+//      `websocket: true` over port 443.
 // out: { events: { id: [event] }, properties, partitionProperties: { id: … } }
 import { answer, request, require, until } from './sdk.mjs';
 
@@ -9,6 +10,7 @@ const { EventHubConsumerClient, earliestEventPosition, latestEventPosition } = r
 const wanted = request();
 const client = new EventHubConsumerClient(wanted.group ?? '$Default', wanted.connectionString, {
   retryOptions: { maxRetries: 0 },
+  ...(wanted.websocket ? { webSocketOptions: { webSocket: require('ws') } } : {}),
 });
 
 function position(given) {
