@@ -9,6 +9,8 @@ pub mod merge;
 pub mod metadata;
 pub mod parse;
 pub mod size;
+#[cfg(test)]
+mod tests;
 pub mod update;
 pub mod view;
 
