@@ -1,7 +1,9 @@
 //! Where each record of a group lives: group id (4 bytes, big-endian), one byte of kind, the rest.
 //!
-//! The kind 0x00 is the engine's own. Reserved for later: 0x20.. twins, 0x30.. C2D queues, 0x40.. modules,
-//! 0x50.. jobs and configurations.
+//! The kind 0x00 is the engine's own. 0x20.. are twins, 0x30.. C2D queues and notices (in [`c2d`]), 0x40.. modules.
+//! Reserved for later: 0x50.. jobs and configurations.
+
+pub(super) mod c2d;
 
 use ironhub_cluster::GroupId;
 use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};

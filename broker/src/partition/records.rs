@@ -1,6 +1,8 @@
 //! Reads of applied records, from any thread. What is read is as new as this node has applied; a caller that needs it
 //! linearizable asks the partition for a read barrier first.
 
+mod c2d;
+
 use std::ops::ControlFlow;
 
 use ironhub_cluster::GroupId;
@@ -16,6 +18,8 @@ use super::encode::{
     module as module_record, twin as twin_record,
 };
 use super::keys;
+
+pub use c2d::{c2d_due, c2d_message, c2d_queue, next_c2d_due, notices, session, uploads};
 
 /// The partition that holds what concerns the hub as a whole.
 pub const SYSTEM: GroupId = GroupId(0);

@@ -1,5 +1,7 @@
 //! The rules' view of a partition's records: what is stored, as changed by the entry being applied.
 
+mod notices;
+
 use std::ops::ControlFlow;
 
 use ironhub_cluster::GroupId;
@@ -10,10 +12,11 @@ use ironhub_domain::device::{DeviceIdentity, ModuleIdentity, StoredSession};
 use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
 use ironhub_domain::notice::{Notice, NoticeKind};
 use ironhub_domain::partition::{ConsumerGroup, EventLog, HubInfo, Records};
+use ironhub_domain::time::UnixMs;
 use ironhub_domain::twin::Twin;
 use ironhub_domain::upload::UploadTicket;
 
-use super::encode::{authority, device, hub, module, twin};
+use super::encode::{authority, begun, c2d, device, hub, module, twin};
 use super::keys;
 
 pub(super) struct Transaction<'t, 's> {
@@ -29,6 +32,24 @@ impl Transaction<'_, '_> {
         decode: impl FnOnce(&[u8]) -> Result<T, StorageError>,
     ) -> Result<Option<T>, StorageError> {
         self.tx.get(key)?.map(|value| decode(&value)).transpose()
+    }
+
+    /// Moves a queue's place in the index of what is due: from where its stored form put it, to a new one.
+    fn set_c2d_due(
+        &mut self,
+        identity: &IdentityId,
+        due: Option<UnixMs>,
+    ) -> Result<(), StorageError> {
+        let before = self.c2d_queue(identity)?.and_then(|queue| queue.next_due());
+        if before != due {
+            if let Some(at) = before {
+                self.tx.delete(keys::c2d::due(self.group, at, identity));
+            }
+            if let Some(at) = due {
+                self.tx.put(keys::c2d::due(self.group, at, identity), Vec::new());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -131,49 +152,74 @@ impl Records for Transaction<'_, '_> {
 
     // C2D, sessions, uploads, notices.
 
-    fn c2d_queue(&self, _: &IdentityId) -> Result<Option<Queue>, StorageError> {
-        Ok(None)
+    fn c2d_queue(&self, identity: &IdentityId) -> Result<Option<Queue>, StorageError> {
+        self.read(&keys::c2d::queue(self.group, identity), c2d::decode_queue)
     }
 
-    fn put_c2d_queue(&mut self, _: &IdentityId, _: &Queue) -> Result<(), StorageError> {
+    fn put_c2d_queue(&mut self, identity: &IdentityId, queue: &Queue) -> Result<(), StorageError> {
+        self.set_c2d_due(identity, queue.next_due())?;
+        self.tx.put(keys::c2d::queue(self.group, identity), c2d::encode_queue(queue));
         Ok(())
     }
 
-    fn delete_c2d_queue(&mut self, _: &IdentityId) -> Result<(), StorageError> {
+    fn delete_c2d_queue(&mut self, identity: &IdentityId) -> Result<(), StorageError> {
+        self.set_c2d_due(identity, None)?;
+        self.tx.delete(keys::c2d::queue(self.group, identity));
         Ok(())
     }
 
-    fn c2d_message(&self, _: &IdentityId, _: u64) -> Result<Option<C2dMessage>, StorageError> {
-        Ok(None)
+    fn c2d_message(
+        &self,
+        identity: &IdentityId,
+        sequence: u64,
+    ) -> Result<Option<C2dMessage>, StorageError> {
+        self.read(&keys::c2d::message(self.group, identity, sequence), c2d::decode_message)
     }
 
-    fn put_c2d_message(&mut self, _: &IdentityId, _: u64, _: &C2dMessage) {}
-
-    fn delete_c2d_message(&mut self, _: &IdentityId, _: u64) {}
-
-    fn session(&self, _: &IdentityId) -> Result<Option<StoredSession>, StorageError> {
-        Ok(None)
+    fn put_c2d_message(&mut self, identity: &IdentityId, sequence: u64, message: &C2dMessage) {
+        let key = keys::c2d::message(self.group, identity, sequence);
+        self.tx.put(key, c2d::encode_message(message));
     }
 
-    fn put_session(&mut self, _: &IdentityId, _: &StoredSession) {}
-
-    fn delete_session(&mut self, _: &IdentityId) {}
-
-    fn uploads(&self, _: &DeviceId) -> Result<Vec<UploadTicket>, StorageError> {
-        Ok(Vec::new())
+    fn delete_c2d_message(&mut self, identity: &IdentityId, sequence: u64) {
+        self.tx.delete(keys::c2d::message(self.group, identity, sequence));
     }
 
-    fn put_uploads(&mut self, _: &DeviceId, _: &[UploadTicket]) {}
-
-    fn push_notice(&mut self, _: &Notice) -> Result<(), StorageError> {
-        Ok(())
+    fn session(&self, identity: &IdentityId) -> Result<Option<StoredSession>, StorageError> {
+        self.read(&keys::c2d::session(self.group, identity), begun::decode_session)
     }
 
-    fn drop_notices(&mut self, _: NoticeKind, _: &[u64]) -> Result<(), StorageError> {
-        Ok(())
+    fn put_session(&mut self, identity: &IdentityId, session: &StoredSession) {
+        self.tx.put(keys::c2d::session(self.group, identity), begun::encode_session(session));
     }
 
-    fn drop_feedback_of(&mut self, _: &DeviceId) -> Result<(), StorageError> {
-        Ok(())
+    fn delete_session(&mut self, identity: &IdentityId) {
+        self.tx.delete(keys::c2d::session(self.group, identity));
+    }
+
+    fn uploads(&self, device: &DeviceId) -> Result<Vec<UploadTicket>, StorageError> {
+        let uploads = self.read(&keys::c2d::uploads(self.group, device), begun::decode_uploads)?;
+        Ok(uploads.unwrap_or_default())
+    }
+
+    fn put_uploads(&mut self, device: &DeviceId, uploads: &[UploadTicket]) {
+        let key = keys::c2d::uploads(self.group, device);
+        if uploads.is_empty() {
+            self.tx.delete(key);
+        } else {
+            self.tx.put(key, begun::encode_uploads(uploads));
+        }
+    }
+
+    fn push_notice(&mut self, notice: &Notice) -> Result<(), StorageError> {
+        self.append_notice(notice)
+    }
+
+    fn drop_notices(&mut self, kind: NoticeKind, sequences: &[u64]) -> Result<(), StorageError> {
+        self.remove_notices(kind, sequences)
+    }
+
+    fn drop_feedback_of(&mut self, device: &DeviceId) -> Result<(), StorageError> {
+        self.remove_feedback_of(device)
     }
 }

@@ -125,8 +125,7 @@ pub(crate) fn encode(command: &Command) -> Bytes {
             (kind::OPEN_UPLOAD, begun::encode_open_upload(device, ticket, *now))
         }
         Command::CloseUpload { device, correlation_id, result, notify, now } => {
-            let message =
-                begun::encode_close_upload(device, correlation_id, result, *notify, *now);
+            let message = begun::encode_close_upload(device, correlation_id, result, *notify, *now);
             (kind::CLOSE_UPLOAD, message)
         }
         Command::DropNotices { kind, sequences } => {
