@@ -1,7 +1,6 @@
 //! Modules, and what goes with an identity that is deleted.
 
 use crate::HubError;
-use crate::device::ModuleIdentity;
 use crate::ids::{DeviceId, IdentityId, ModuleId};
 use crate::partition::command::Outcome;
 use crate::partition::records::Records;
@@ -28,9 +27,11 @@ pub(super) fn delete<R: Records + ?Sized>(
     precondition: &IfMatch,
     records: &mut R,
 ) -> Result<Outcome, R::Error> {
-    let existing = match find_module(device, module, records)? {
-        Ok(existing) => existing,
-        Err(missing) => return Ok(Outcome::Refused(missing)),
+    let Some(existing) = records.module(device, module)? else {
+        return Ok(Outcome::Refused(match records.device(device)? {
+            Some(_) => HubError::ModuleNotFound(registry::module_name(device, module)),
+            None => HubError::DeviceNotFound(device.as_str().to_owned()),
+        }));
     };
     if let Err(refusal) = precondition.check_tag(&existing.etag) {
         return Ok(Outcome::Refused(refusal));
@@ -38,21 +39,6 @@ pub(super) fn delete<R: Records + ?Sized>(
     records.delete_module(device, module);
     forget(&IdentityId::module(device.clone(), module.clone()), records)?;
     Ok(Outcome::Deleted)
-}
-
-/// The module, or whichever of it and its device is missing.
-pub(super) fn find_module<R: Records + ?Sized>(
-    device: &DeviceId,
-    module: &ModuleId,
-    records: &R,
-) -> Result<Result<ModuleIdentity, HubError>, R::Error> {
-    if let Some(found) = records.module(device, module)? {
-        return Ok(Ok(found));
-    }
-    Ok(Err(match records.device(device)? {
-        Some(_) => HubError::ModuleNotFound(registry::module_name(device, module)),
-        None => HubError::DeviceNotFound(device.as_str().to_owned()),
-    }))
 }
 
 /// Removes all that a deleted device leaves: its modules, what is theirs and its own, open uploads, and feedback that

@@ -1,11 +1,11 @@
 //! Twins of devices and modules.
 
-use super::modules::find_module;
+use super::c2d::{enabled_owner, owner};
 use crate::HubError;
+use crate::device::DeviceIdentity;
 use crate::ids::IdentityId;
 use crate::partition::command::{Outcome, PatchReported, UpdateTwin};
 use crate::partition::records::Records;
-use crate::time::UnixMs;
 use crate::twin::{Twin, TwinChange};
 
 pub(super) fn update<R: Records + ?Sized>(
@@ -13,15 +13,18 @@ pub(super) fn update<R: Records + ?Sized>(
     records: &mut R,
 ) -> Result<Outcome, R::Error> {
     let UpdateTwin { identity, update, precondition, limits, now } = command;
-    change(&identity, records, |twin| twin.update(update, &precondition, &limits, now))
+    let owner = owner(&identity, records)?;
+    change(&identity, owner, records, |twin| twin.update(update, &precondition, &limits, now))
 }
 
+/// What comes from a device is refused while that is disabled.
 pub(super) fn patch_reported<R: Records + ?Sized>(
     command: PatchReported,
     records: &mut R,
 ) -> Result<Outcome, R::Error> {
     let PatchReported { identity, patch, if_version, limits, now } = command;
-    change(&identity, records, |twin| twin.patch_reported(patch, if_version, &limits, now))
+    let owner = enabled_owner(&identity, records)?;
+    change(&identity, owner, records, |twin| twin.patch_reported(patch, if_version, &limits, now))
 }
 
 /// Of an identity that is gone, or whose twin was never changed, there is nothing to note.
@@ -40,14 +43,18 @@ pub(super) fn see_desired<R: Records + ?Sized>(
 
 fn change<R: Records + ?Sized>(
     identity: &IdentityId,
+    owner: Result<DeviceIdentity, HubError>,
     records: &mut R,
     change: impl FnOnce(Twin) -> Result<TwinChange, HubError>,
 ) -> Result<Outcome, R::Error> {
-    let created = match created(identity, records)? {
-        Ok(created) => created,
-        Err(missing) => return Ok(Outcome::Refused(missing)),
+    let owner = match owner {
+        Ok(owner) => owner,
+        Err(refusal) => return Ok(Outcome::Refused(refusal)),
     };
-    let twin = records.twin(identity)?.unwrap_or_else(|| Twin::new(created));
+    let twin = match records.twin(identity)? {
+        Some(twin) => twin,
+        None => first_twin(identity, &owner, records)?,
+    };
     let version = twin.version;
     Ok(match change(twin) {
         Ok(change) => {
@@ -60,17 +67,15 @@ fn change<R: Records + ?Sized>(
     })
 }
 
-/// When the identity was created, or that it is not there.
-fn created<R: Records + ?Sized>(
+/// The twin of an identity that was never changed is as old as that.
+fn first_twin<R: Records + ?Sized>(
     identity: &IdentityId,
+    owner: &DeviceIdentity,
     records: &R,
-) -> Result<Result<UnixMs, HubError>, R::Error> {
-    let IdentityId { device, module } = identity;
-    Ok(match module {
-        Some(module) => find_module(device, module, records)?.map(|module| module.created),
-        None => match records.device(device)? {
-            Some(device) => Ok(device.created),
-            None => Err(HubError::DeviceNotFound(device.as_str().to_owned())),
-        },
-    })
+) -> Result<Twin, R::Error> {
+    let module = match &identity.module {
+        Some(module) => records.module(&identity.device, module)?,
+        None => None,
+    };
+    Ok(Twin::new(module.map_or(owner.created, |module| module.created)))
 }

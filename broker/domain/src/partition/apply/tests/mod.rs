@@ -1,6 +1,9 @@
 //! Commands over records in memory.
 
+mod authorities;
 mod memory;
+mod modules;
+mod twins;
 
 use self::memory::Memory;
 use super::*;
