@@ -15,7 +15,7 @@ use ironhub_cluster::{GroupId, NodeId};
 use ironhub_domain::partition::Retention;
 use tokio::sync::watch;
 
-use crate::actor::{Directory, NodeFacts, Owner};
+use crate::actor::{Directory, NodeFacts, Owner, sweep};
 use crate::amqp::{AmqpContext, AmqpOptions};
 use crate::blob::Storage;
 use crate::bootstrap::{self, NodeFile};
@@ -79,7 +79,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let hub = crate::system::found(&partitions[0], &*store, &config, node_file.partitions).await?;
 
-    let facts = NodeFacts::new(config.hostname.clone(), hub.policies.clone());
+    let facts = NodeFacts::new(
+        config.hostname.clone(),
+        hub.policies.clone(),
+        hub.authorities,
+        |_, _, _| Err("certificates of authorities cannot be verified".into()),
+        config.devices,
+    );
     let workers: Vec<Arbiter> = (0..config.workers).map(|_| Arbiter::new()).collect();
     let directories = partitions[1..]
         .iter()
@@ -89,7 +95,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             Directory::new(owner, workers[n % workers.len()].handle())
         })
         .collect();
-    let state = HubState::new(facts.clone(), directories);
+    let state = HubState::new(facts.clone(), directories, partitions[0].clone());
     let router = Router::new(state.clone());
 
     let served = match &config.tls {
@@ -118,6 +124,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         amqp: amqp.clone(),
         http: Arc::new(HttpContext {
             registry: Arc::new(router.clone()),
+            hub: Some(router.clone()),
             upgrade: Some(Arc::new(WebSockets { mqtt, amqp })),
             blob: Some(blob.clone()),
             draining: draining.clone(),
@@ -284,7 +291,7 @@ fn housekeeping(
     prometheus: metrics_exporter_prometheus::PrometheusHandle,
 ) {
     let reserve = disk_reserve(config);
-    let (full, counted, gate) = (node.clone(), state.clone(), gate.clone());
+    let (full, counted, swept, gate) = (node.clone(), state.clone(), state.clone(), gate.clone());
     actix_rt::spawn(guard::watch(
         config.data_dir.clone(),
         reserve,
@@ -306,6 +313,7 @@ fn housekeeping(
             }
         }
     });
+    actix_rt::spawn(sweep(swept));
     let age_ms = u64::try_from(config.retention_age.as_millis()).unwrap_or(u64::MAX);
     let retention = Retention { age_ms, bytes_max: config.retention_bytes };
     for (partition, reader) in partitions[1..].iter().cloned().zip(readers) {

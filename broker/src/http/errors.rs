@@ -87,6 +87,9 @@ pub enum HttpError {
     /// The body is not the JSON it must be.
     #[error("{0}")]
     Json(String),
+    /// A device answered a method with what is no JSON.
+    #[error("the device's answer is no JSON")]
+    BadDeviceResponse,
     /// The protocol has this call, this version does not.
     #[error("not built yet in this version of Ironhub: {0}")]
     NotBuilt(&'static str),
@@ -100,6 +103,9 @@ impl HttpError {
             Self::Route(error) => route_face(error),
             Self::Body(error) => body_face(error),
             Self::Json(_) => ARGUMENT_INVALID,
+            Self::BadDeviceResponse => {
+                face_of(StatusCode::BAD_GATEWAY, 502000, "BadDeviceResponse")
+            }
             Self::NotBuilt(_) => NOT_BUILT,
         }
     }
@@ -111,7 +117,7 @@ impl HttpError {
             .format(format_description!("[month]/[day]/[year] [hour]:[minute]:[second]"))
             .unwrap_or_default();
         let body = json!({
-            "Message": format!("ErrorCode:{};{self}", face.name),
+            "Message": self.message(face, tracking_id, now),
             "ExceptionMessage": format!("Tracking ID:{tracking_id:032x}-G:0-TimeStamp:{stamp}"),
             "errorCode": face.code,
         });
@@ -131,6 +137,31 @@ impl HttpError {
             headers.insert(ALLOW, value);
         }
         reply
+    }
+}
+
+impl HttpError {
+    /// What SDKs parse. Direct methods that failed speak the second dialect: JSON in a string (service-protocols.md 2.2).
+    fn message(&self, face: Face, tracking_id: u128, now: OffsetDateTime) -> String {
+        let waited = match self {
+            Self::Hub(
+                HubError::NotOnline { waited_seconds } | HubError::MethodTimeout { waited_seconds },
+            ) => *waited_seconds,
+            Self::Hub(HubError::DeviceWentAway) => 0,
+            _ => return format!("ErrorCode:{};{self}", face.name),
+        };
+        let stamp = now
+            .format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"))
+            .unwrap_or_default();
+        let (hours, minutes, seconds) = (waited / 3600, waited / 60 % 60, waited % 60);
+        json!({
+            "errorCode": face.code,
+            "trackingId": format!("{tracking_id:032x}-G:0-TimeStamp:{stamp}"),
+            "message": self.to_string(),
+            "info": {"timeout": format!("{hours:02}:{minutes:02}:{seconds:02}")},
+            "timestampUtc": stamp,
+        })
+        .to_string()
     }
 }
 

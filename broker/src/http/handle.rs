@@ -19,7 +19,8 @@ use super::HttpContext;
 use super::body::{self, BodyError};
 use super::errors::{HttpError, Reply};
 use super::route::{Matched, Operation, route};
-use super::service::devices;
+use super::service::twins::Change;
+use super::service::{devices, messages, modules, twins};
 use crate::metrics::http::answered;
 
 /// Answers a request.
@@ -71,6 +72,16 @@ where
         Operation::GetDevice => devices::get(id, head, context).await,
         Operation::PutDevice => devices::put(id, head, body, context).await,
         Operation::DeleteDevice => devices::delete(id, head, context).await,
+        Operation::ListModules => modules::list(&ids, head, context).await,
+        Operation::GetModule => modules::get(&ids, head, context).await,
+        Operation::PutModule => modules::put(&ids, head, body, context).await,
+        Operation::DeleteModule => modules::delete(&ids, head, context).await,
+        Operation::GetTwin => twins::get(&ids, head, context).await,
+        Operation::PatchTwin => twins::change(Change::Patch, &ids, head, body, context).await,
+        Operation::ReplaceTwin => twins::change(Change::Replace, &ids, head, body, context).await,
+        Operation::InvokeMethod => twins::invoke(&ids, head, body, context).await,
+        Operation::SendC2d => messages::send(&ids, head, body, context).await,
+        Operation::PurgeC2d => messages::purge(&ids, head, context).await,
         Operation::NotBuilt(what) => Err(HttpError::NotBuilt(what)),
     }
 }
@@ -106,6 +117,16 @@ fn label(operation: Operation) -> &'static str {
         Operation::GetDevice => "get_device",
         Operation::PutDevice => "put_device",
         Operation::DeleteDevice => "delete_device",
+        Operation::ListModules => "list_modules",
+        Operation::GetModule => "get_module",
+        Operation::PutModule => "put_module",
+        Operation::DeleteModule => "delete_module",
+        Operation::GetTwin => "get_twin",
+        Operation::PatchTwin => "patch_twin",
+        Operation::ReplaceTwin => "replace_twin",
+        Operation::InvokeMethod => "invoke_method",
+        Operation::SendC2d => "send_c2d",
+        Operation::PurgeC2d => "purge_c2d",
         Operation::NotBuilt(_) => "not_built",
     }
 }

@@ -28,7 +28,9 @@ use tokio::sync::watch;
 
 use crate::blob::Storage;
 use crate::net::Peer;
+use crate::router::Router;
 
+use errors::HttpError;
 pub use errors::Reply;
 pub use handle::{handle, wants_websocket};
 pub use health::{AdminContext, serve_admin};
@@ -39,12 +41,20 @@ pub use registry::Registry;
 pub struct HttpContext {
     /// The hub behind the frontend.
     pub registry: Arc<dyn Registry>,
+    /// The devices behind the frontend; without them only the registry is served, as its rules' tests do.
+    pub hub: Option<Router>,
     /// Who takes connections that leave HTTP for WebSocket; without it they are refused.
     pub upgrade: Option<Arc<dyn UpgradeHandler>>,
     /// Where uploaded files go; if that is this node, its blobs are served here, too.
     pub blob: Option<Arc<Storage>>,
     /// Turns true when the node drains: connections finish the request they are in and close.
     pub draining: watch::Receiver<bool>,
+}
+
+impl HttpContext {
+    fn hub(&self) -> Result<&Router, HttpError> {
+        self.hub.as_ref().ok_or(HttpError::NotBuilt("a registry without a hub"))
+    }
 }
 
 /// Takes connections that leave HTTP for WebSocket.

@@ -7,7 +7,10 @@
 
 use hyper::Method;
 
-use Operation::{DeleteDevice, GetDevice, ListDevices, NotBuilt, PutDevice};
+use Operation::{
+    DeleteDevice, DeleteModule, GetDevice, GetModule, GetTwin, InvokeMethod, ListDevices,
+    ListModules, NotBuilt, PatchTwin, PurgeC2d, PutDevice, PutModule, ReplaceTwin, SendC2d,
+};
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,26 @@ pub enum Operation {
     PutDevice,
     /// `DELETE /devices/{id}`.
     DeleteDevice,
+    /// `GET /devices/{id}/modules`.
+    ListModules,
+    /// `GET /devices/{id}/modules/{mid}`.
+    GetModule,
+    /// `PUT /devices/{id}/modules/{mid}`.
+    PutModule,
+    /// `DELETE /devices/{id}/modules/{mid}`.
+    DeleteModule,
+    /// `GET /twins/{id}`, and a module's.
+    GetTwin,
+    /// `PATCH /twins/{id}`, and a module's.
+    PatchTwin,
+    /// `PUT /twins/{id}`, and a module's.
+    ReplaceTwin,
+    /// `POST /twins/{id}/methods`, and a module's.
+    InvokeMethod,
+    /// `POST /devices/{id}/messages/deviceBound`, and a module's: a service sends.
+    SendC2d,
+    /// `DELETE /devices/{id}/commands`, and a module's.
+    PurgeC2d,
     /// A call of the protocol that this version does not carry out; the text names it.
     NotBuilt(&'static str),
 }
@@ -72,16 +95,18 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("GET", "devices/{}", GetDevice),
     ("PUT", "devices/{}", PutDevice),
     ("DELETE", "devices/{}", DeleteDevice),
-    ("GET", "devices/{}/modules", NotBuilt("modules")),
-    ("GET", "devices/{}/modules/{}", NotBuilt("modules")),
-    ("PUT", "devices/{}/modules/{}", NotBuilt("modules")),
-    ("DELETE", "devices/{}/modules/{}", NotBuilt("modules")),
-    ("DELETE", "devices/{}/commands", NotBuilt("purging a device's message queue")),
+    ("GET", "devices/{}/modules", ListModules),
+    ("GET", "devices/{}/modules/{}", GetModule),
+    ("PUT", "devices/{}/modules/{}", PutModule),
+    ("DELETE", "devices/{}/modules/{}", DeleteModule),
+    ("DELETE", "devices/{}/commands", PurgeC2d),
+    ("DELETE", "devices/{}/modules/{}/commands", PurgeC2d),
     ("POST", "devices/{}/applyConfigurationContent", NotBuilt("configurations")),
     ("POST", "devices/{}/messages/events", NotBuilt("device telemetry over HTTPS")),
     ("POST", "devices/{}/modules/{}/messages/events", NotBuilt("module telemetry over HTTPS")),
     ("GET", "devices/{}/messages/deviceBound", NotBuilt("cloud-to-device messages over HTTPS")),
-    ("POST", "devices/{}/messages/deviceBound", NotBuilt("cloud-to-device messages over HTTPS")),
+    ("POST", "devices/{}/messages/deviceBound", SendC2d),
+    ("POST", "devices/{}/modules/{}/messages/deviceBound", SendC2d),
     ("DELETE", "devices/{}/messages/deviceBound", NotBuilt("cloud-to-device messages over HTTPS")),
     (
         "DELETE",
@@ -96,14 +121,14 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("POST", "devices/{}/files", NotBuilt("file upload")),
     ("POST", "devices/{}/files/notifications", NotBuilt("file upload")),
     ("POST", "devices/{}/files/notifications/{}", NotBuilt("file upload")),
-    ("GET", "twins/{}", NotBuilt("twins")),
-    ("PATCH", "twins/{}", NotBuilt("twins")),
-    ("PUT", "twins/{}", NotBuilt("twins")),
-    ("GET", "twins/{}/modules/{}", NotBuilt("twins")),
-    ("PATCH", "twins/{}/modules/{}", NotBuilt("twins")),
-    ("PUT", "twins/{}/modules/{}", NotBuilt("twins")),
-    ("POST", "twins/{}/methods", NotBuilt("direct methods")),
-    ("POST", "twins/{}/modules/{}/methods", NotBuilt("direct methods")),
+    ("GET", "twins/{}", GetTwin),
+    ("PATCH", "twins/{}", PatchTwin),
+    ("PUT", "twins/{}", ReplaceTwin),
+    ("GET", "twins/{}/modules/{}", GetTwin),
+    ("PATCH", "twins/{}/modules/{}", PatchTwin),
+    ("PUT", "twins/{}/modules/{}", ReplaceTwin),
+    ("POST", "twins/{}/methods", InvokeMethod),
+    ("POST", "twins/{}/modules/{}/methods", InvokeMethod),
     ("GET", "statistics/devices", NotBuilt("statistics")),
     ("GET", "statistics/service", NotBuilt("statistics")),
     ("GET", "jobs/v2/query", NotBuilt("jobs")),

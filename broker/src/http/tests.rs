@@ -24,7 +24,8 @@ const FAR_FUTURE: u64 = 4_102_444_800;
 fn context(upgrade: Option<Arc<dyn UpgradeHandler>>) -> HttpContext {
     // A receiver whose sender is gone never drains.
     let draining = watch::channel(false).1;
-    HttpContext { registry: Arc::new(MemoryRegistry::default()), upgrade, blob: None, draining }
+    let registry = Arc::new(MemoryRegistry::default());
+    HttpContext { registry, hub: None, upgrade, blob: None, draining }
 }
 
 /// A token of a policy for the whole hub.

@@ -32,9 +32,10 @@ struct DeviceBody {
     parent_scopes: Option<Vec<String>>,
 }
 
+/// `authentication` of a device or module.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct AuthenticationBody {
+pub(super) struct AuthenticationBody {
     r#type: Option<String>,
     symmetric_key: Option<KeysBody>,
     x509_thumbprint: Option<ThumbprintsBody>,
@@ -87,7 +88,7 @@ pub fn read(id: DeviceId, body: &[u8]) -> Result<DeviceRequest, HttpError> {
     })
 }
 
-fn authentication(body: AuthenticationBody) -> Result<AuthenticationRequest, HubError> {
+pub(super) fn authentication(body: AuthenticationBody) -> Result<AuthenticationRequest, HubError> {
     let keys = body.symmetric_key.unwrap_or_default();
     let keys = SymmetricKeys {
         primary: keys.primary_key.unwrap_or_default(),
@@ -121,15 +122,6 @@ fn authentication(body: AuthenticationBody) -> Result<AuthenticationRequest, Hub
 /// The identity as clients read it.
 pub fn write(device: &DeviceView) -> Value {
     let identity = &device.identity;
-    let (primary_key, secondary_key, thumbprints) = match &identity.authentication {
-        Authentication::Sas(keys) => {
-            (Some(&keys.primary), Some(&keys.secondary), Thumbprints::default())
-        }
-        Authentication::SelfSigned(thumbprints) => (None, None, thumbprints.clone()),
-        Authentication::CertificateAuthority | Authentication::None => {
-            (None, None, Thumbprints::default())
-        }
-    };
     json!({
         "deviceId": identity.id.as_str(),
         "generationId": identity.generation,
@@ -140,23 +132,37 @@ pub fn write(device: &DeviceView) -> Value {
         "connectionStateUpdatedTime": moment(device.connection_updated),
         "statusUpdatedTime": moment(identity.status_updated.unwrap_or_default()),
         "lastActivityTime": moment(device.last_activity),
-        "cloudToDeviceMessageCount": 0,
-        "authentication": {
-            "symmetricKey": {"primaryKey": primary_key, "secondaryKey": secondary_key},
-            "x509Thumbprint": {
-                "primaryThumbprint": thumbprints.primary,
-                "secondaryThumbprint": thumbprints.secondary,
-            },
-            "type": identity.authentication.type_name(),
-        },
+        "cloudToDeviceMessageCount": device.c2d_count,
+        "authentication": authentication_json(&identity.authentication),
         "capabilities": {"iotEdge": identity.iot_edge},
         "deviceScope": identity.device_scope,
         "parentScopes": identity.parent_scopes,
     })
 }
 
+/// `authentication` of a device or module, keys included.
+pub(super) fn authentication_json(authentication: &Authentication) -> Value {
+    let (primary_key, secondary_key, thumbprints) = match authentication {
+        Authentication::Sas(keys) => {
+            (Some(&keys.primary), Some(&keys.secondary), Thumbprints::default())
+        }
+        Authentication::SelfSigned(thumbprints) => (None, None, thumbprints.clone()),
+        Authentication::CertificateAuthority | Authentication::None => {
+            (None, None, Thumbprints::default())
+        }
+    };
+    json!({
+        "symmetricKey": {"primaryKey": primary_key, "secondaryKey": secondary_key},
+        "x509Thumbprint": {
+            "primaryThumbprint": thumbprints.primary,
+            "secondaryThumbprint": thumbprints.secondary,
+        },
+        "type": authentication.type_name(),
+    })
+}
+
 /// ISO 8601, UTC, seven decimals as the original writes them; zero is never.
-fn moment(at: UnixMs) -> String {
+pub(super) fn moment(at: UnixMs) -> String {
     if at == UnixMs::default() {
         return NEVER.to_owned();
     }

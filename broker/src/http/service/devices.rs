@@ -7,23 +7,19 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http_body_util::Full;
 use hyper::body::Body;
-use hyper::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH};
-use hyper::{HeaderMap, StatusCode};
+use hyper::header::{ETAG, HeaderValue};
 use ironhub_domain::HubError;
 use ironhub_domain::auth::Permissions;
 use ironhub_domain::ids::DeviceId;
 use ironhub_domain::limits::DEVICE_LIST_MAX;
-use ironhub_domain::registry::IfMatch;
 use serde_json::Value;
 
 use super::device_json;
+use super::request::{allow, if_match, json_reply, no_content};
 use crate::http::HttpContext;
-use crate::http::authorize::authorize;
 use crate::http::body::{self, JSON_BODY_BYTES_MAX};
-use crate::http::errors::{HttpError, JSON, Reply};
-use crate::http::handle::wall_clock;
+use crate::http::errors::{HttpError, Reply};
 use crate::router::request::DeviceView;
 
 /// `GET /devices?top=N`: up to N identities, 1000 without N and at most.
@@ -70,19 +66,7 @@ pub async fn delete(id: &str, head: &Parts, context: &HttpContext) -> Result<Rep
     allow(&head.headers, context, Permissions::REGISTRY_WRITE, &path(&id))?;
     let condition = if_match(&head.headers)?;
     context.registry.delete_identity(&id, condition).await?;
-    let mut reply = Reply::new(Full::default());
-    *reply.status_mut() = StatusCode::NO_CONTENT;
-    Ok(reply)
-}
-
-fn allow(
-    headers: &HeaderMap,
-    context: &HttpContext,
-    permission: Permissions,
-    path: &str,
-) -> Result<(), HubError> {
-    let registry = &context.registry;
-    authorize(headers, registry.hub_host(), &registry.policies(), wall_clock(), permission, path)
+    Ok(no_content())
 }
 
 fn device_id(text: &str) -> Result<DeviceId, HubError> {
@@ -111,29 +95,11 @@ fn top(query: &str) -> Result<usize, HubError> {
     }
 }
 
-/// The condition of the request, if it has one.
-fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, HubError> {
-    let mut tags = Vec::new();
-    for value in headers.get_all(IF_MATCH) {
-        let text = value
-            .to_str()
-            .map_err(|_| HubError::InvalidArgument("the If-Match header is not ASCII".into()))?;
-        tags.push(text);
-    }
-    Ok((!tags.is_empty()).then(|| IfMatch::parse(&tags.join(","))))
-}
-
 fn device_reply(device: &DeviceView) -> Reply {
     let mut reply = json_reply(&device_json::write(device));
     if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", device.identity.etag)) {
         reply.headers_mut().insert(ETAG, etag);
     }
-    reply
-}
-
-fn json_reply(body: &Value) -> Reply {
-    let mut reply = Reply::new(Full::new(body.to_string().into()));
-    reply.headers_mut().insert(CONTENT_TYPE, JSON);
     reply
 }
 

@@ -1,4 +1,10 @@
-//! What back ends ask for: the identity registry.
+//! What back ends ask over HTTPS, one file for each resource.
 
 pub mod device_json;
 pub mod devices;
+pub mod messages;
+mod module_json;
+pub mod modules;
+pub(super) mod request;
+mod twin_json;
+pub mod twins;
