@@ -1,5 +1,7 @@
 """Running one test with each program that offers a feature."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from programs import with_features
@@ -16,18 +18,21 @@ def on_each(feature, *needs):
     return decorate
 
 
-def outcomes(kinds, job):
-    """`job(kind)` of every kind, one after the other: what it returned or raised, for tests that look at one each.
+def outcomes(kinds, job, at_once=False):
+    """`job(kind)` of every kind: what it returned or raised, for tests that look at one each.
 
-    For steps that end in a wait which all kinds can share.
+    For steps that end in a wait which all kinds can share, or that may run `at_once`.
     """
-    found = {}
-    for kind in kinds:
+
+    def run(kind):
         try:
-            found[kind] = job(kind)
+            return job(kind)
         except BaseException as error:  # noqa: BLE001 - raised again in the test of that kind
-            found[kind] = error
-    return found
+            return error
+
+    kinds = list(kinds)
+    with ThreadPoolExecutor(len(kinds) if at_once else 1) as pool:
+        return dict(zip(kinds, pool.map(run, kinds), strict=True))
 
 
 def result(found, kind):

@@ -73,9 +73,7 @@ def silent(hub, agent):
         finally:
             program.close()
 
-    with ThreadPoolExecutor(len(prepared)) as pool:
-        futures = {kind: pool.submit(call, kind) for kind in prepared}
-        return outcomes(prepared, lambda kind: futures[kind].result())
+    return outcomes(prepared, call, at_once=True)
 
 
 @on_each("direct methods", "methods")
