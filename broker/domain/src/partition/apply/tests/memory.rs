@@ -24,6 +24,12 @@ pub(super) struct Memory {
     pub(super) authorities: Vec<Authority>,
     pub(super) modules: BTreeMap<IdentityId, ModuleIdentity>,
     pub(super) twins: BTreeMap<IdentityId, Twin>,
+    pub(super) queues: BTreeMap<IdentityId, Queue>,
+    pub(super) messages: BTreeMap<(IdentityId, u64), C2dMessage>,
+    pub(super) sessions: BTreeMap<IdentityId, StoredSession>,
+    pub(super) uploads: BTreeMap<DeviceId, Vec<UploadTicket>>,
+    /// By sequence number; `None` where one was dropped.
+    pub(super) notices: Vec<Option<Notice>>,
 }
 
 impl Records for Memory {
@@ -99,49 +105,79 @@ impl Records for Memory {
 
     // C2D, sessions, uploads, notices.
 
-    fn c2d_queue(&self, _: &IdentityId) -> Result<Option<Queue>, Infallible> {
-        Ok(None)
+    fn c2d_queue(&self, identity: &IdentityId) -> Result<Option<Queue>, Infallible> {
+        Ok(self.queues.get(identity).cloned())
     }
 
-    fn put_c2d_queue(&mut self, _: &IdentityId, _: &Queue) -> Result<(), Infallible> {
+    fn put_c2d_queue(&mut self, identity: &IdentityId, queue: &Queue) -> Result<(), Infallible> {
+        self.queues.insert(identity.clone(), queue.clone());
         Ok(())
     }
 
-    fn delete_c2d_queue(&mut self, _: &IdentityId) -> Result<(), Infallible> {
+    fn delete_c2d_queue(&mut self, identity: &IdentityId) -> Result<(), Infallible> {
+        self.queues.remove(identity);
         Ok(())
     }
 
-    fn c2d_message(&self, _: &IdentityId, _: u64) -> Result<Option<C2dMessage>, Infallible> {
-        Ok(None)
+    fn c2d_message(
+        &self,
+        identity: &IdentityId,
+        sequence: u64,
+    ) -> Result<Option<C2dMessage>, Infallible> {
+        Ok(self.messages.get(&(identity.clone(), sequence)).cloned())
     }
 
-    fn put_c2d_message(&mut self, _: &IdentityId, _: u64, _: &C2dMessage) {}
-
-    fn delete_c2d_message(&mut self, _: &IdentityId, _: u64) {}
-
-    fn session(&self, _: &IdentityId) -> Result<Option<StoredSession>, Infallible> {
-        Ok(None)
+    fn put_c2d_message(&mut self, identity: &IdentityId, sequence: u64, message: &C2dMessage) {
+        self.messages.insert((identity.clone(), sequence), message.clone());
     }
 
-    fn put_session(&mut self, _: &IdentityId, _: &StoredSession) {}
-
-    fn delete_session(&mut self, _: &IdentityId) {}
-
-    fn uploads(&self, _: &DeviceId) -> Result<Vec<UploadTicket>, Infallible> {
-        Ok(Vec::new())
+    fn delete_c2d_message(&mut self, identity: &IdentityId, sequence: u64) {
+        self.messages.remove(&(identity.clone(), sequence));
     }
 
-    fn put_uploads(&mut self, _: &DeviceId, _: &[UploadTicket]) {}
+    fn session(&self, identity: &IdentityId) -> Result<Option<StoredSession>, Infallible> {
+        Ok(self.sessions.get(identity).cloned())
+    }
 
-    fn push_notice(&mut self, _: &Notice) -> Result<(), Infallible> {
+    fn put_session(&mut self, identity: &IdentityId, session: &StoredSession) {
+        self.sessions.insert(identity.clone(), session.clone());
+    }
+
+    fn delete_session(&mut self, identity: &IdentityId) {
+        self.sessions.remove(identity);
+    }
+
+    fn uploads(&self, device: &DeviceId) -> Result<Vec<UploadTicket>, Infallible> {
+        Ok(self.uploads.get(device).cloned().unwrap_or_default())
+    }
+
+    fn put_uploads(&mut self, device: &DeviceId, uploads: &[UploadTicket]) {
+        self.uploads.insert(device.clone(), uploads.to_vec());
+    }
+
+    fn push_notice(&mut self, notice: &Notice) -> Result<(), Infallible> {
+        self.notices.push(Some(notice.clone()));
         Ok(())
     }
 
-    fn drop_notices(&mut self, _: NoticeKind, _: &[u64]) -> Result<(), Infallible> {
+    fn drop_notices(&mut self, kind: NoticeKind, sequences: &[u64]) -> Result<(), Infallible> {
+        for sequence in sequences {
+            let slot = self.notices.get_mut(*sequence as usize);
+            if let Some(slot) = slot.filter(|slot| slot.as_ref().is_some_and(|n| n.kind() == kind))
+            {
+                *slot = None;
+            }
+        }
         Ok(())
     }
 
-    fn drop_feedback_of(&mut self, _: &DeviceId) -> Result<(), Infallible> {
+    fn drop_feedback_of(&mut self, device: &DeviceId) -> Result<(), Infallible> {
+        for slot in &mut self.notices {
+            if matches!(slot, Some(Notice::Feedback { identity, .. }) if identity.device == *device)
+            {
+                *slot = None;
+            }
+        }
         Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! Commands over records in memory.
 
 mod authorities;
+mod begun;
+mod c2d;
 mod memory;
 mod modules;
 mod twins;
