@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::peer::Peer;
+use super::x509;
 use crate::metrics::connections;
 
 /// After the system refused another socket, wait this long: somebody else must close one first.
@@ -104,7 +105,11 @@ pub async fn tls<H, F>(
         let handle = handle.clone();
         async move {
             match handshake.await {
-                Ok(Ok(stream)) => handle(stream, peer).await,
+                Ok(Ok(stream)) => {
+                    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+                    let certificate = x509::peer_certificate(shown).map(Arc::new);
+                    handle(stream, Peer { certificate, ..peer }).await;
+                }
                 Ok(Err(error)) => {
                     connections::tls_failed("refused");
                     tracing::debug!(%peer, %error, "TLS handshake failed");
