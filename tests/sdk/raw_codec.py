@@ -97,8 +97,10 @@ def encode(value):
 
 
 READ = {
-    0x50: (">B", UByte), 0x51: (">b", int), 0x60: (">H", UShort), 0x61: (">h", int), 0x70: (">I", UInt), 0x52: (">B", UInt),
-    0x80: (">Q", ULong), 0x53: (">B", ULong), 0x71: (">i", Int), 0x54: (">b", Int), 0x81: (">q", Long), 0x55: (">b", Long),
+    0x50: (">B", UByte), 0x51: (">b", int), 0x60: (">H", UShort), 0x61: (">h", int), 0x70: (">I", UInt),
+    0x52: (">B", UInt),
+    0x80: (">Q", ULong), 0x53: (">B", ULong), 0x71: (">i", Int), 0x54: (">b", Int), 0x81: (">q", Long),
+    0x55: (">b", Long),
     0x83: (">q", Timestamp), 0x72: (">f", float), 0x82: (">d", float), 0x56: (">B", bool),
 }
 CONSTANT = {0x40: None, 0x41: True, 0x42: False, 0x43: UInt(0), 0x44: ULong(0)}

@@ -28,7 +28,8 @@ class Cbs:
     async def ask(self, body=b"", value=None, app=None, message_id=None):
         """Sends a request as it is; returns the reply's (status-code, status-description)."""
         message_id = ULong(next(ids)) if message_id is None else message_id
-        state = await self.sender.send(message(body, value=value, app=app, message_id=message_id, to="$cbs", reply_to="cbs"))
+        state = await self.sender.send(message(body, value=value, app=app, message_id=message_id, to="$cbs",
+                                               reply_to="cbs"))
         assert state.descriptor == ACCEPTED, state
         delivery = await self.receiver.receive()
         if not delivery.settled:

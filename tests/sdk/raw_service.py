@@ -71,4 +71,5 @@ async def update_twin(hub, device_id, desired=None, tags=None, etag="*", method=
 async def invoke(hub, device_id, name, payload=None, response=30, connect=0):
     """The answer of a direct method call."""
     return await request(hub, "POST", f"/twins/{device_id}/methods", {
-        "methodName": name, "payload": payload, "responseTimeoutInSeconds": response, "connectTimeoutInSeconds": connect})
+        "methodName": name, "payload": payload, "responseTimeoutInSeconds": response,
+        "connectTimeoutInSeconds": connect})

@@ -27,7 +27,8 @@ async def test_a_bad_token_request_is_answered_and_the_connection_stays(hub, dev
         ("wrong key", {**TOKEN, "name": name}, device.token(key=other.primary), {401}),
         ("expired", {**TOKEN, "name": name}, device.token(expiry=1), {401}),
         ("another device's token", {**TOKEN, "name": name}, other.token(), {401}),
-        ("another hub", {**TOKEN, "name": "elsewhere.example"}, sas.token("elsewhere.example", device.primary), {401, 404}),
+        ("another hub", {**TOKEN, "name": "elsewhere.example"}, sas.token("elsewhere.example", device.primary),
+         {401, 404}),
         ("unknown device", {**TOKEN, "name": "localhost/devices/nobody"},
          sas.token("localhost/devices/nobody", device.primary), {401, 404}),
         ("disabled device", {**TOKEN, "name": f"localhost/devices/{off['deviceId']}"}, off_token, {401}),
@@ -175,7 +176,8 @@ async def test_settlements_of_nothing_are_ignored(hub, device):
         raw = await RawDevice.connect(device)
         link = await raw.c2d()
         for first, last in [(0, None), (7, 900), (5, 2), (2**32 - 1, 3)]:
-            raw.session.perform(DISPOSITION, True, UInt(first), None if last is None else UInt(last), True, outcome(ACCEPTED))
+            raw.session.perform(DISPOSITION, True, UInt(first), None if last is None else UInt(last), True,
+                                outcome(ACCEPTED))
         raw.session.perform(DISPOSITION, False, UInt(0), UInt(2**31), True, outcome(ACCEPTED))
         raw.session.perform(DISPOSITION, True, UInt(0), None, False, Described(0x29, []))
         telemetry = await raw.telemetry()
@@ -189,7 +191,8 @@ def open_frame():
 
 
 BEGIN_FRAME = frame(0, performative(BEGIN, None, UInt(0), UInt(100), UInt(100)))
-CBS_ATTACH = performative(ATTACH, "l", UInt(0), False, None, None, Described(0x28, []), Described(0x29, ["$cbs"]), None, None, UInt(0))
+CBS_ATTACH = performative(ATTACH, "l", UInt(0), False, None, None, Described(0x28, []), Described(0x29, ["$cbs"]),
+                          None, None, UInt(0))
 OPENED = AMQP + open_frame()
 BEGUN = OPENED + BEGIN_FRAME
 ATTACHED = BEGUN + frame(0, CBS_ATTACH)
@@ -217,7 +220,8 @@ FRAMES = {
     "a continuation of another delivery": ATTACHED + frame(0, performative(
         TRANSFER, UInt(0), UInt(0), b"t", UInt(0), False, True) + b"x") + frame(0, performative(
             TRANSFER, UInt(0), UInt(9), b"u", UInt(0), False, False) + b"x"),
-    "a delivery tag of 33 bytes": ATTACHED + frame(0, performative(TRANSFER, UInt(0), UInt(0), b"t" * 33) + message(b"x")),
+    "a delivery tag of 33 bytes": ATTACHED + frame(
+        0, performative(TRANSFER, UInt(0), UInt(0), b"t" * 33) + message(b"x")),
     "an unknown performative": OPENED + frame(0, performative(0x3F)),
     "a performative that is no list": OPENED + frame(0, b"\x00\x53\x11\x41"),
     "a symbol as its descriptor": OPENED + frame(0, b"\x00" + encode(Symbol("nobody:begin:list")) + b"\x45"),
@@ -231,7 +235,8 @@ FRAMES = {
     "a frame above the maximum": OPENED + frame(0, performative(CLOSE) + b"x" * 70_000),
     "a list that lies about its length": OPENED + frame(0, b"\x00\x53\x11\xd0\xff\xff\xff\xff\x00\x00\x00\x01"),
     "a list that lies about its count": OPENED + frame(0, b"\x00\x53\x11\xd0\x00\x00\x00\x04\xff\xff\xff\xff"),
-    "an array of four billion nulls": OPENED + frame(0, b"\x00\x53\x11\xc0\x0b\x01\xf0\x00\x00\x00\x05\xff\xff\xff\xff\x40"),
+    "an array of four billion nulls": OPENED + frame(
+        0, b"\x00\x53\x11\xc0\x0b\x01\xf0\x00\x00\x00\x05\xff\xff\xff\xff\x40"),
     "descriptions of descriptions": OPENED + frame(0, b"\x00" * 5000),
     "garbage": OPENED + bytes(range(256)) * 4,
     "the header again": OPENED + AMQP,

@@ -28,7 +28,8 @@ async def test_credentials_that_are_wrong_are_answered_with_401(hub, device):
             "POST files/notifications": b"{}", f"DELETE messages/devicebound/{uuid.uuid4()}": b""}
     async with bystander(hub):
         for label, authorization in [
-            ("none", None), ("empty", " "), ("another scheme", "Basic Zm9vOmJhcg=="), ("nonsense", "SharedAccessSignature x"),
+            ("none", None), ("empty", " "), ("another scheme", "Basic Zm9vOmJhcg=="),
+            ("nonsense", "SharedAccessSignature x"),
             ("wrong key", device.token(key=other.primary)), ("expired", device.token(expiry=1)),
             ("another device's", other.token()), ("bad encodings", "SharedAccessSignature sr=%zz&sig=%%%&se=x"),
         ]:
@@ -43,16 +44,20 @@ async def test_credentials_that_are_wrong_are_answered_with_401(hub, device):
         assert (await by_device(gone, "POST", EVENTS, b"x")).status in (401, 404)
         key = off["authentication"]["symmetricKey"]["primaryKey"]
         token = sas.token(f"localhost/devices/{off['deviceId']}", key)
-        assert (await call(hub, "POST", f"/devices/{off['deviceId']}/messages/events?{API}", b"x", token)).status in (401, 403)
+        answer = await call(hub, "POST", f"/devices/{off['deviceId']}/messages/events?{API}", b"x", token)
+        assert answer.status in (401, 403), "disabled"
     assert eventhub.of_device(await asyncio.to_thread(eventhub.read_all, hub), device.id) == []
 
 
 BATCHES = {
     "malformed": b'[{"body": "eA=="', "an object": b'{"body": "eA=="}', "a string": b'"eA=="', "null": b"null",
     "an array of numbers": b"[1, 2]", "an array of arrays": b"[[]]", "no body": b'[{"properties": {}}]',
-    "a number as its body": b'[{"body": 1}]', "not base64": b'[{"body": "%%%"}]', "a flag that is none": b'[{"body": "eA==", "base64Encoded": "x"}]',
-    "properties that are none": b'[{"body": "eA==", "properties": [1]}]', "a property that is a number": b'[{"body": "eA==", "properties": {"iothub-app-k": 1}}]',
-    "one bad behind good ones": b'[{"body": "eA=="}, {"body": "eA=="}, {"body": 7}]', "not UTF-8": b'[{"body": "\xff"}]',
+    "a number as its body": b'[{"body": 1}]', "not base64": b'[{"body": "%%%"}]',
+    "a flag that is none": b'[{"body": "eA==", "base64Encoded": "x"}]',
+    "properties that are none": b'[{"body": "eA==", "properties": [1]}]',
+    "a property that is a number": b'[{"body": "eA==", "properties": {"iothub-app-k": 1}}]',
+    "one bad behind good ones": b'[{"body": "eA=="}, {"body": "eA=="}, {"body": 7}]',
+    "not UTF-8": b'[{"body": "\xff"}]',
     "deep": b"[" * 100_000, "nothing": b"",
 }
 
@@ -107,7 +112,8 @@ FRAMINGS = {
     "a length that is no number": (b"Content-Length: ten\r\n\r\nx", {400}),
     "a negative length": (b"Content-Length: -1\r\n\r\nx", {400}),
     "two lengths": (b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxy", {400}),
-    "a length and chunks": (b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", {400, 204}),
+    "a length and chunks": (b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+                            {400, 204}),
     "a chunk size that is none": (b"Transfer-Encoding: chunked\r\n\r\nzz\r\nx", {400}),
     "an endless chunk size": (b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 100 + b"\r\nx", {400, 413}),
     "a chunk without its end": (b"Transfer-Encoding: chunked\r\n\r\n1\r\nxyz\r\n0\r\n\r\n", {400}),
@@ -126,7 +132,8 @@ async def test_a_request_that_lies_about_its_form_is_refused(hub, device, label)
     rest, expected = FRAMINGS[label]
     async with bystander(hub):
         http = await Http.open(hub)
-        http.send(f"POST {target(device, EVENTS)} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {device.token()}\r\n".encode() + rest)
+        http.send(f"POST {target(device, EVENTS)} HTTP/1.1\r\nHost: localhost\r\n".encode())
+        http.send(f"Authorization: {device.token()}\r\n".encode() + rest)
         http.writer.write_eof() if http.writer.can_write_eof() else None
         answer = await http.answer()
         assert answer is None or answer.status in expected, answer
@@ -214,7 +221,8 @@ async def test_a_lock_that_is_lost_foreign_or_none_settles_nothing(hub, device):
                       "%2e%2e%2f" + lock, "x" * 2000):
             for method, rest in (("DELETE", token), ("POST", f"{token}/abandon")):
                 answer = await by_device(device, method, f"messages/devicebound/{rest}")
-                allowed = (412,) if token in (foreign,) or token.count("-") == 4 and len(token) == 36 else (400, 404, 405, 412)
+                # What is no lock token at all may be refused as no path.
+                allowed = (412,) if token.count("-") == 4 and len(token) == 36 else (400, 404, 405, 412)
                 assert answer.status in allowed, (method, rest, answer)
                 if answer.status == 412:
                     assert answer.headers["iothub-errorcode"] == "DeviceMessageLockLost", answer
@@ -287,7 +295,8 @@ async def test_commands_that_are_wrong_are_rejected_one_by_one(hub, device):
         assert not wrong
         state = await service.sender.send(b"\xff" * 20)
         assert state.descriptor == REJECTED, state
-        assert (await service.sender.send(message(b"good", to=f"/devices/{device.id}/messages/devicebound"))).descriptor == ACCEPTED
+        state = await service.sender.send(message(b"good", to=f"/devices/{device.id}/messages/devicebound"))
+        assert state.descriptor == ACCEPTED
         answer = await request(hub, "GET", f"/devices/{device.id}")
         assert answer.json["cloudToDeviceMessageCount"] == 1
         await service.close()
@@ -298,9 +307,12 @@ async def test_method_calls_that_are_wrong_are_refused(hub, device):
     right = {"methodName": "m", "payload": None, "responseTimeoutInSeconds": 5, "connectTimeoutInSeconds": 0}
     async with bystander(hub):
         for label, where, body, expected in [
-            ("malformed", path, b'{"methodName": "m"', {400}), ("an array", path, b"[]", {400}), ("empty", path, b"", {400}),
-            ("no name", path, {**right, "methodName": None}, {400}), ("a number as its name", path, {**right, "methodName": 1}, {400}),
-            ("an empty name", path, {**right, "methodName": ""}, {400}), ("a name with a slash", path, {**right, "methodName": "a/b"}, {400}),
+            ("malformed", path, b'{"methodName": "m"', {400}), ("an array", path, b"[]", {400}),
+            ("empty", path, b"", {400}),
+            ("no name", path, {**right, "methodName": None}, {400}),
+            ("a number as its name", path, {**right, "methodName": 1}, {400}),
+            ("an empty name", path, {**right, "methodName": ""}, {400}),
+            ("a name with a slash", path, {**right, "methodName": "a/b"}, {400}),
             ("a name with a blank", path, {**right, "methodName": "a b"}, {400}),
             ("a name without end", path, {**right, "methodName": "m" * 5000}, {400}),
             ("a response time of 4 s", path, {**right, "responseTimeoutInSeconds": 4}, {400}),

@@ -71,7 +71,8 @@ async def test_filters_that_a_device_may_not_have_are_refused_one_by_one(hub, de
     own = f"devices/{device.id}/messages/devicebound/#"
     refused = [
         "#", "+/#", "devices/#", "devices/+/messages/#", "devices/other/messages/devicebound/#", "$SYS/#",
-        f"devices/{device.id}/#", f"devices/{device.id}/messages/events/#", f"devices/{device.id}x/messages/devicebound/#",
+        f"devices/{device.id}/#", f"devices/{device.id}/messages/events/#",
+        f"devices/{device.id}x/messages/devicebound/#",
         f"devices/{device.id}/modules/m/#", "devices/other/modules/m/inputs/#", "$iothub/#", "$iothub/twin/#",
         "$iothub/twin/GET/#", "$iothub/twin/PATCH/properties/reported/#", "$iothub/methods/res/#",
         "$share/group/devices/+/messages/devicebound/#",

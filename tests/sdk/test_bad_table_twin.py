@@ -1,4 +1,4 @@
-"""The bad-input table, twins: each patch that breaks a rule, on every way in, is answered with 400 and changes nothing."""
+"""The bad-input table, twins: each patch that breaks a rule, on every way in, gets 400 and changes nothing."""
 
 import asyncio
 import json
@@ -164,7 +164,8 @@ async def test_a_twin_request_that_is_none_is_answered(hub, device):
     async with bystander(hub):
         raw = await RawDevice.connect(device)
         twin = await raw.twin()
-        for annotations in ({"operation": "POST"}, {}, {"operation": "PATCH"}, {"operation": "GET", "resource": "/tags"},
+        for annotations in ({"operation": "POST"}, {}, {"operation": "PATCH"},
+                            {"operation": "GET", "resource": "/tags"},
                             {"operation": "PATCH", "resource": "/properties/desired"},
                             {"operation": "PUT", "resource": "/properties/reported"},
                             {"operation": Long(1)}, {"operation": "get it"}):
@@ -188,12 +189,14 @@ async def test_versions_that_are_stale_or_none_are_refused(hub, device):
             assert status == expected, (query, status, body)
         await client.disconnect()
         for etag, expected in [("AAAAAAAAAA8=", 412), ("nonsense", 412), ("*", 200)]:
-            answer = await request(hub, "PATCH", f"/twins/{device.id}", {"tags": {"a": 1}}, headers={"If-Match": f'"{etag}"'})
+            answer = await request(hub, "PATCH", f"/twins/{device.id}", {"tags": {"a": 1}},
+                                   headers={"If-Match": f'"{etag}"'})
             assert answer.status == expected, answer
         stale = answer.json["etag"]
         assert (await request(hub, "PATCH", f"/twins/{device.id}", {"tags": {"a": 2}},
                               headers={"If-Match": f'"{stale}"'})).status == 200
-        answer = await request(hub, "PATCH", f"/twins/{device.id}", {"tags": {"a": 3}}, headers={"If-Match": f'"{stale}"'})
+        answer = await request(hub, "PATCH", f"/twins/{device.id}", {"tags": {"a": 3}},
+                               headers={"If-Match": f'"{stale}"'})
         assert (answer.status, answer.headers["iothub-errorcode"]) == (412, "PreconditionFailed"), answer
 
 
@@ -208,5 +211,6 @@ async def test_service_requests_about_twins_that_are_wrong(hub, device):
             ("DELETE", path, None, 405), ("POST", path, b"{}", 405),
         ]:
             answer = await request(hub, method, where, body)
-            assert answer.status == expected or (expected == 405 and answer.status == 404), (method, where, body, answer)
+            allowed = (404, 405) if expected == 405 else (expected,)
+            assert answer.status in allowed, (method, where, body, answer)
             assert "iothub-errorcode" in answer.headers, answer

@@ -27,12 +27,15 @@ FRAMES = {
     "a reserved control opcode": (lambda ws: ws.frame(11, b"x"), {1002}),
     "a reserved bit": (lambda ws: bytes([0xC2]) + ws.frame(BINARY, b"x")[1:], {1002}),
     "a continuation of nothing": (lambda ws: ws.frame(0, b"x"), {1002}),
-    "a new message within another": (lambda ws: ws.frame(BINARY, b"x", final=False) + ws.frame(BINARY, b"y"), {1000, 1002}),
+    "a new message within another": (lambda ws: ws.frame(BINARY, b"x", final=False) + ws.frame(BINARY, b"y"),
+                                     {1000, 1002}),
     "a ping in two parts": (lambda ws: ws.frame(PING, b"x", final=False), {1002}),
     "a ping of 126 bytes": (lambda ws: ws.frame(PING, b"x" * 126), {1002}),
     "a close of one byte": (lambda ws: ws.frame(CLOSE, b"x"), {1002}),
-    "a frame of four gigabytes": (lambda ws: bytes([0x82, 0xFF]) + struct.pack(">Q", 2**32) + b"mask" + b"x" * 100, {1000, 1002, 1009}),
-    "a length with its highest bit": (lambda ws: bytes([0x82, 0xFF]) + struct.pack(">Q", 2**63) + b"mask", {1002, 1009}),
+    "a frame of four gigabytes": (lambda ws: bytes([0x82, 0xFF]) + struct.pack(">Q", 2**32) + b"mask" + b"x" * 100,
+                                  {1000, 1002, 1009}),
+    "a length with its highest bit": (lambda ws: bytes([0x82, 0xFF]) + struct.pack(">Q", 2**63) + b"mask",
+                                      {1002, 1009}),
     "garbage": (lambda ws: b"\xff" * 64, {1002, 1009, 1007}),
 }
 
@@ -54,7 +57,8 @@ async def test_a_wrong_frame_ends_its_own_connection_only(hub, label, protocol):
 
 
 UPGRADE = {
-    "Host": "localhost", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    "Host": "localhost", "Upgrade": "websocket", "Connection": "Upgrade",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
     "Sec-WebSocket-Version": "13", "Sec-WebSocket-Protocol": "mqtt",
 }
 PATH = "/$iothub/websocket"
@@ -111,7 +115,8 @@ async def test_the_subprotocol_is_echoed_in_the_clients_own_spelling(hub):
 async def test_any_split_of_mqtt_over_frames_is_right(hub, device, size):
     socket = await WebSocket.open(hub, "mqtt")
     client = MqttDevice(socket, socket)
-    connect = packet(0x10, text("MQTT") + b"\x04\xc2\x00\x3c" + text(device.id) + text(device.user) + text(device.token()))
+    connect = packet(0x10,
+                     text("MQTT") + b"\x04\xc2\x00\x3c" + text(device.id) + text(device.user) + text(device.token()))
     data = connect + b"\xc0\x00" + packet(0x32, text(device.topic) + b"\x00\x05" + b"x" * 5000)
     parts = [data[at : at + size] for at in range(0, len(data), size)]
     _, acknowledged = client.register(5)
@@ -144,7 +149,8 @@ async def test_any_split_of_amqp_over_frames_is_right(hub, device, size):
 @PROTOCOLS
 async def test_a_close_is_answered_with_its_code(hub, protocol):
     socket = await WebSocket.open(hub, protocol)
-    socket.writer.write(socket.frame(PONG, b"nobody asked") + socket.frame(PING, b"") + socket.frame(CLOSE, struct.pack(">H", 1000)))
+    for opcode, data in ((PONG, b"nobody asked"), (PING, b""), (CLOSE, struct.pack(">H", 1000))):
+        socket.writer.write(socket.frame(opcode, data))
     with pytest.raises(asyncio.IncompleteReadError):
         await asyncio.wait_for(socket.readexactly(1), LIMIT)
     assert socket.close_code == 1000

@@ -2,8 +2,8 @@
 
 import base64
 import itertools
-import urllib.request
 import ssl
+import urllib.request
 
 import pytest
 

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 import eventhub
-from raw_amqp import AMQP, Amqp, SASL
+from raw_amqp import AMQP, SASL, Amqp
 from raw_codec import ULong
 from raw_device import Cbs, RawDevice
 from raw_link import ACCEPTED
@@ -54,7 +54,8 @@ def self_signed(directory, name):
     """(certificate file, key file, SHA-256 thumbprint)."""
     cert, key = directory / f"{name}.pem", directory / f"{name}.key"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-subj", f"/CN={name}", "-days", "2", "-keyout", key, "-out", cert], check=True, capture_output=True)
+                    "-subj", f"/CN={name}", "-days", "2", "-keyout", key, "-out", cert], check=True,
+                    capture_output=True)
     der = subprocess.run(["openssl", "x509", "-in", cert, "-outform", "DER"], check=True, capture_output=True).stdout
     return str(cert), str(key), hashlib.sha256(der).hexdigest().upper()
 

@@ -20,7 +20,8 @@ def test_a_device_by_a_plain_library(hub, device, sasl, websocket):
 
     asyncio.run(send())
     found = node(hub, "../raw_rhea.mjs", {
-        "device": device.id, "token": device.token(), "sasl": sasl, "websocket": websocket, "messages": 50, "commands": 6})
+        "device": device.id, "token": device.token(), "sasl": sasl, "websocket": websocket, "messages": 50,
+        "commands": 6})
     assert found["outcomes"] == {"accepted": 50, "rejected": 0, "released": 0}
     first = dict(reversed(found["commands"]))
     assert sorted(first) == [str(number) for number in range(6)]

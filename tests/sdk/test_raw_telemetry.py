@@ -36,7 +36,8 @@ async def test_every_form_of_an_address_is_the_same(hub, device):
         assert link.fields[6].value[0] == form, "the client's own spelling is echoed"
         await sent(link, message(b"%d" % number))
         await link.detach()
-    for form in (f"/devices/{device.id}/messages/deviceBound", f"amqps://localhost/devices/{device.id}/messages/devicebound"):
+    for form in (f"/devices/{device.id}/messages/deviceBound",
+                 f"amqps://localhost/devices/{device.id}/messages/devicebound"):
         await (await raw.session.receiver(form)).detach()
     await raw.close()
     events = eventhub.wait_for(hub, device.id, len(forms))
@@ -110,7 +111,8 @@ async def test_the_largest_message_is_stored_and_a_larger_one_rejected(hub, devi
         ("a batch that is too large", message([message(b"x" * 90_000)] * 3), {"message_format": BATCH}),
     ]:
         state = await link.send(data, **options)
-        assert (state.descriptor, state.value[0].value[0]) == (REJECTED, "amqp:link:message-size-exceeded"), (label, state)
+        reason = (state.descriptor, state.value[0].value[0])
+        assert reason == (REJECTED, "amqp:link:message-size-exceeded"), (label, state)
     await sent(link, message(b"after"))
     await raw.close()
     events = eventhub.wait_for(hub, device.id, 2)

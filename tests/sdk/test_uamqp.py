@@ -1,4 +1,4 @@
-"""The C SDK's AMQP library as a device: telemetry always in batches, C2D with each outcome, twin and methods by hand."""
+"""The C SDK's AMQP library as a device: telemetry in batches, C2D with each outcome, twin and methods by hand."""
 
 import asyncio
 import json
@@ -18,7 +18,8 @@ OVER = pytest.mark.parametrize("transport", TRANSPORTS)
 
 def message(body, **properties):
     app = properties.pop("app", None)
-    return uamqp.Message(body, properties=MessageProperties(**properties) if properties else None, application_properties=app)
+    return uamqp.Message(body, properties=MessageProperties(**properties) if properties else None,
+                         application_properties=app)
 
 
 @OVER
@@ -35,7 +36,8 @@ def test_telemetry_in_batches_and_alone(hub, device, transport):
         large = message(b"x" * 200_000)
         sender.send_message(large)
     events = eventhub.wait_for(hub, device.id, 23)
-    assert [event["system"].get("message-id") for event in events] == [f"m{number}" for number in [*range(20), 0]] + [None] * 2
+    ids = [event["system"].get("message-id") for event in events]
+    assert ids == [f"m{number}" for number in [*range(20), 0]] + [None] * 2
     assert [event["app"].get("n") for event in events[:21]] == [str(number) for number in [*range(20), 0]]
     assert events[0]["system"]["content-type"] == "application/json"
     assert [eventhub.body(event) for event in events[21:]] == [b"alone", b"x" * 200_000]
@@ -83,7 +85,8 @@ def test_each_outcome_of_a_command(hub, device, transport, mode):
             assert plain(one.properties.message_id) == f"{device.id}-{name}"
             assert len(one.delivery_tag) == 16
             annotations = {plain(key): value for key, value in one.annotations.items()}
-            assert {"iothub-enqueuedtime", "iothub-deliverycount", "x-opt-sequence-number", "x-opt-lock-token"} <= set(annotations)
+            assert {"iothub-enqueuedtime", "iothub-deliverycount", "x-opt-sequence-number",
+                    "x-opt-lock-token"} <= set(annotations)
         assert got["accept"][0].accept() and got["reject"][0].reject() and got["release"][0].release()
         until(lambda: read_some() or len(got["release"]) == 2, "the abandoned command again")
         assert got["release"][1].accept()
@@ -115,7 +118,8 @@ def test_methods(hub, device, transport):
         for status, payload in [(200, {"a": 1}), (500, None)]:
             waiting = pool.submit(lambda p=payload: asyncio.run(invoke(hub, device.id, "reboot", p)))
             call = c.call()
-            assert {plain(key): plain(value) for key, value in call.application_properties.items()} == {"IoThub-methodname": "reboot"}
+            app = {plain(key): plain(value) for key, value in call.application_properties.items()}
+            assert app == {"IoThub-methodname": "reboot"}
             assert json.loads(b"".join(call.get_data())) == payload
             c.answer(call, status, json.dumps({"echo": payload}).encode())
             answer = waiting.result(60)
@@ -138,6 +142,7 @@ def test_every_feature_shares_one_session(hub, device):
 
 def test_a_wrong_token_is_told(device):
     other = device.hub.device(device.id + "-x")
-    with pytest.raises((uamqp.errors.TokenAuthFailure, uamqp.errors.AuthenticationException, uamqp.errors.TokenExpired)):
+    with pytest.raises((uamqp.errors.TokenAuthFailure, uamqp.errors.AuthenticationException,
+                        uamqp.errors.TokenExpired)):
         with CDevice(device, token=other.token()) as c:
             c.sender("messages/events")
