@@ -29,7 +29,7 @@ fn shown(chain: &[&Made]) -> PeerCertificate {
 
 /// `why` is a part of the refusal; empty when there is none.
 fn check(authorities: &[Authority], chain: &[&Made], now: UnixMs, why: &str) {
-    let found = Authorities::new(authorities).verify(&shown(chain), now);
+    let found = verify(authorities, &shown(chain), now);
     match (&found, why) {
         (Ok(()), "") => {}
         (Err(text), why) if !why.is_empty() && text.contains(why) => {}
@@ -69,7 +69,7 @@ fn what_nobody_registered_certified_is_refused() {
     check(&[unverified], &[&leaf], NOW, "no verified certificate authority");
     let mut nothing = shown(&[&leaf]);
     nothing.chain.clear();
-    assert!(Authorities::new(&[registered(&root)]).verify(&nothing, NOW).is_err());
+    assert!(verify(&[registered(&root)], &nothing, NOW).is_err());
 }
 
 #[test]
