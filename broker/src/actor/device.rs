@@ -1,45 +1,48 @@
-//! The device actor: a thin shell that puts everything about one device into one order.
+//! The device actor: a thin shell that puts everything about one device and its modules into one order.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use ironhub_domain::HubError;
-use ironhub_domain::auth::{SasToken, SymmetricKeys, authenticate_device};
-use ironhub_domain::device::DeviceIdentity;
-use ironhub_domain::event::{AuthMethod, AuthType, D2cMessage, Origin};
-use ironhub_domain::ids::DeviceId;
+use ironhub_domain::device::{DeviceIdentity, ModuleIdentity, SessionTable};
+use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
 use ironhub_domain::partition::{Command, Outcome};
 use ironhub_domain::time::UnixMs;
-use tokio::sync::oneshot;
 
-use super::call::{Admitted, Call, Reply, SessionId};
-use super::in_flight::Admission;
-use super::owner::{NodeFacts, Owner};
+use super::call::{Call, DeviceAsk, IdentityAsk, SessionAsk, SessionKey};
+use super::facts::NodeFacts;
+use super::method::Waiters;
+use super::owner::Owner;
+use super::session::Live;
 use crate::metrics::device as meters;
-use crate::router::request::{
-    CloseReason, ConnectRequest, Connected, D2cReply, DeviceView, SessionSink,
-};
+use crate::partition::records;
 
-/// The one session whose messages are accepted.
-struct Live {
-    id: SessionId,
-    sink: Arc<dyn SessionSink>,
-    origin: Origin,
-    /// Which of the identity's keys signed its token, as a hash; `None` if a policy's did.
-    key: Option<u64>,
+pub(super) type Ctx = Context<DeviceActor>;
+
+/// What a node knows of an identity beside its session.
+#[derive(Default)]
+pub(super) struct Presence {
+    /// Last message or connect.
+    pub(super) last_activity: UnixMs,
+    /// Last connect or disconnect.
+    pub(super) connection_updated: UnixMs,
+    /// Methods that wait for a session.
+    pub(super) waiters: Option<Box<Waiters>>,
 }
 
-/// One active device.
+/// One active device with its modules. Twins and queues are not kept: they are read from the records when they are needed,
+/// so that a device that is only connected stays small.
 pub(super) struct DeviceActor {
-    id: DeviceId,
-    owner: Arc<Owner>,
-    identity: Option<Box<DeviceIdentity>>,
-    live: Option<Box<Live>>,
-    last_activity: UnixMs,
-    connection_updated: UnixMs,
+    pub(super) id: DeviceId,
+    pub(super) owner: Arc<Owner>,
+    pub(super) identity: Option<Box<DeviceIdentity>>,
+    pub(super) sessions: SessionTable<Box<Live>>,
+    pub(super) presence: Presence,
+    /// Of registered modules that were heard of; most devices have none.
+    pub(super) modules: Option<Box<BTreeMap<ModuleId, Presence>>>,
 }
 
 impl Actor for DeviceActor {
@@ -49,27 +52,21 @@ impl Actor for DeviceActor {
 impl Handler<Call> for DeviceActor {
     type Result = ();
 
-    fn handle(&mut self, call: Call, ctx: &mut Self::Context) {
-        // A caller that no longer waits for its answer is not an error, hence the ignored sends.
+    fn handle(&mut self, call: Call, ctx: &mut Ctx) {
+        // A caller that no longer waits for its answer is not an error, hence the ignored sends, here and below.
         match call {
-            Call::Connect { request, reply } => drop(reply.send(self.connect(*request))),
+            Call::Connect { request, handle, reply } => self.connect(request, handle, reply, ctx),
             Call::SendD2c { session, messages, place, reply } => {
-                self.send_d2c(session, &messages, place, reply);
+                self.send_d2c(&session, &messages, place, reply);
             }
-            Call::Will { auth, model_id, message, reply } => {
-                self.will(auth, model_id, *message, reply)
+            Call::Control { session, control } => self.control(&session, *control, ctx),
+            Call::Backlog { session, backlog } => {
+                let control = backlog.lock().take();
+                self.control(&session, control.unwrap_or_default(), ctx);
             }
-            Call::Disconnect { session } => self.disconnect(session),
-            Call::View { reply } => drop(reply.send(self.view())),
-            Call::Put { put, reply } => self.put(Command::PutDevice(put), reply, ctx),
-            Call::Delete { precondition, reply } => {
-                self.delete(
-                    Command::DeleteDevice { id: self.id.clone(), precondition },
-                    reply,
-                    ctx,
-                );
-            }
-            Call::CloseSession { reason } => self.close_session(reason),
+            Call::FromSession { session, ask } => self.ask_from_session(session, ask, ctx),
+            Call::Device(ask) => self.ask_device(ask, ctx),
+            Call::Identity { module, ask } => self.ask_identity(module, *ask, ctx),
         }
     }
 }
@@ -80,225 +77,195 @@ impl DeviceActor {
             id,
             owner,
             identity: identity.map(Box::new),
-            live: None,
-            last_activity: UnixMs::default(),
-            connection_updated: UnixMs::default(),
+            sessions: SessionTable::default(),
+            presence: Presence::default(),
+            modules: None,
         }
     }
 
-    fn registered(&self) -> Result<&DeviceIdentity, HubError> {
+    fn ask_from_session(&mut self, session: SessionKey, ask: SessionAsk, ctx: &mut Ctx) {
+        if !self.sessions.is_live(session.module.as_ref(), session.number) {
+            let fenced = HubError::SessionFenced;
+            return match ask {
+                SessionAsk::Settle { reply, .. } | SessionAsk::Store { reply, .. } => {
+                    drop(reply.send(Err(fenced)));
+                }
+                SessionAsk::Twin { reply } => drop(reply.send(Err(fenced))),
+                SessionAsk::PatchReported { reply, .. } => drop(reply.send(Err(fenced))),
+                SessionAsk::Renew { reply, .. } => drop(reply.send(Err(fenced))),
+            };
+        }
+        match ask {
+            SessionAsk::Settle { lock, how, reply } => {
+                self.settle_c2d(session.module, Some(session.number), lock, how, reply, ctx);
+            }
+            SessionAsk::Twin { reply } => self.device_twin(session.module, reply, ctx),
+            SessionAsk::PatchReported { patch, if_version, reply } => {
+                self.patch_reported(session.module, &patch, if_version, reply, ctx);
+            }
+            SessionAsk::Store { stored, reply } => {
+                self.store_session(session.module, stored, reply, ctx);
+            }
+            SessionAsk::Renew { credentials, reply } => {
+                let _ = reply.send(self.renew(&session, &credentials));
+            }
+        }
+    }
+
+    fn ask_device(&mut self, ask: DeviceAsk, ctx: &mut Ctx) {
+        match ask {
+            DeviceAsk::View { reply } => drop(reply.send(self.device_view())),
+            DeviceAsk::Put { put, reply } => self.put(put, reply, ctx),
+            DeviceAsk::Delete { precondition, reply } => self.delete(precondition, reply, ctx),
+            DeviceAsk::CloseSessions { reason } => self.close_sessions(reason, ctx),
+            DeviceAsk::Modules { reply } => drop(reply.send(self.module_views())),
+            DeviceAsk::PutModule { put, reply } => self.put_module(put, reply, ctx),
+            DeviceAsk::OpenUpload { ticket, reply } => self.open_upload(ticket, reply),
+            DeviceAsk::Upload { correlation_id, reply } => {
+                self.upload(correlation_id, reply, ctx);
+            }
+            DeviceAsk::CloseUpload { correlation_id, result, notify, reply } => {
+                self.close_upload(correlation_id, result, notify, reply);
+            }
+        }
+    }
+
+    fn ask_identity(&mut self, module: Option<ModuleId>, ask: IdentityAsk, ctx: &mut Ctx) {
+        match ask {
+            IdentityAsk::SendD2c { auth, model_id, messages, reply } => {
+                self.store_d2c(module, auth, model_id, &messages, reply);
+            }
+            IdentityAsk::Authenticate { credentials, reply } => {
+                let _ = reply.send(self.authenticate(module, &credentials));
+            }
+            IdentityAsk::ReceiveC2d { reply } => self.receive_c2d(module, reply),
+            IdentityAsk::SettleC2d { lock, how, reply } => {
+                self.settle_c2d(module, None, lock, how, reply, ctx);
+            }
+            IdentityAsk::EnqueueC2d { message, reply } => {
+                self.enqueue_c2d(module, message, reply, ctx);
+            }
+            IdentityAsk::PurgeC2d { reply } => self.purge_c2d(module, reply),
+            IdentityAsk::SweepC2d { reply } => self.sweep_c2d(module, reply, ctx),
+            IdentityAsk::Twin { reply } => self.twin(module, reply, ctx),
+            IdentityAsk::UpdateTwin { update, if_match, reply } => {
+                self.update_twin(module, update, if_match, reply, ctx);
+            }
+            IdentityAsk::Invoke { call, reply } => self.invoke(module, call, reply, ctx),
+            IdentityAsk::Module { reply } => {
+                let view = match module {
+                    Some(module) => self.load_module(&module).and_then(|m| self.module_view(m)),
+                    None => Err(HubError::ModuleNotFound(self.id.to_string())),
+                };
+                let _ = reply.send(view);
+            }
+            IdentityAsk::DeleteModule { if_match, reply } => match module {
+                Some(module) => self.delete_module(module, if_match, reply, ctx),
+                None => drop(reply.send(Err(HubError::ModuleNotFound(self.id.to_string())))),
+            },
+        }
+    }
+
+    pub(super) fn identity_id(&self, module: Option<&ModuleId>) -> IdentityId {
+        IdentityId { device: self.id.clone(), module: module.cloned() }
+    }
+
+    /// The device, if it is registered.
+    pub(super) fn registered(&self) -> Result<&DeviceIdentity, HubError> {
         self.identity.as_deref().ok_or_else(|| HubError::DeviceNotFound(self.id.to_string()))
     }
 
-    fn connect(&mut self, request: ConnectRequest) -> Result<Admitted, HubError> {
-        let facts = self.owner.facts();
-        let identity = self.registered()?;
-        if request.identity.module.is_some() {
-            return Err(HubError::ModuleNotFound(request.identity.to_string()));
+    /// A module, if it and its device are registered.
+    pub(super) fn load_module(&self, module: &ModuleId) -> Result<ModuleIdentity, HubError> {
+        self.registered()?;
+        self.owner
+            .read(|store, group| records::module(store, group, &self.id, module))?
+            .ok_or_else(|| HubError::ModuleNotFound(self.identity_id(Some(module)).to_string()))
+    }
+
+    /// Whether the identity is registered.
+    pub(super) fn check_registered(&self, module: Option<&ModuleId>) -> Result<(), HubError> {
+        match module {
+            Some(module) => self.load_module(module).map(|_| ()),
+            None => self.registered().map(|_| ()),
         }
-        let token = request.credentials.token.as_deref().ok_or_else(|| {
-            HubError::Unauthorized(
-                "no token; client certificates are not supported by this version".into(),
-            )
-        })?;
-        let token = SasToken::parse(token)?;
-        let (policies, now) = (facts.policies.load(), NodeFacts::now());
-        let keys = identity.keys();
-        let verify = |keys: &SymmetricKeys| {
-            authenticate_device(&token, &facts.hub_host, &self.id, None, keys, &policies, now)
+    }
+
+    /// Of an identity that is registered.
+    pub(super) fn presence_mut(&mut self, module: Option<&ModuleId>) -> &mut Presence {
+        match module {
+            None => &mut self.presence,
+            Some(module) => self.modules.get_or_insert_default().entry(module.clone()).or_default(),
+        }
+    }
+
+    /// Last activity and last change of connection.
+    pub(super) fn times(&self, module: Option<&ModuleId>) -> (UnixMs, UnixMs) {
+        let presence = match module {
+            None => Some(&self.presence),
+            Some(module) => self.modules.as_ref().and_then(|modules| modules.get(module)),
         };
-        let (auth, expires) = verify(&keys)?;
-        if !identity.is_enabled() {
-            return Err(HubError::DeviceDisabled(self.id.to_string()));
-        }
-        let key = (auth.kind == AuthType::SymmetricKey).then(|| {
-            let primary =
-                SymmetricKeys { primary: keys.primary.clone(), secondary: keys.primary.clone() };
-            key_hash(if verify(&primary).is_ok() { &keys.primary } else { &keys.secondary })
-        });
-        let origin = self.origin(identity, auth, request.model_id);
-        self.close_session(CloseReason::TakenOver);
-        let session = self.owner.next_session();
-        self.live = Some(Box::new(Live { id: session, sink: request.sink, origin, key }));
-        self.last_activity = now;
-        self.connection_updated = now;
-        meters::session_opened(request.protocol);
-        Ok(Admitted { session, connected: Connected { auth, token_expires: Some(expires), resumed: None } })
-    }
-
-    fn origin(
-        &self,
-        identity: &DeviceIdentity,
-        auth: AuthMethod,
-        model_id: Option<String>,
-    ) -> Origin {
-        Origin {
-            device: self.id.clone(),
-            module: None,
-            generation: identity.generation.clone(),
-            auth,
-            model_id,
-        }
-    }
-
-    fn send_d2c(
-        &mut self,
-        session: SessionId,
-        messages: &[D2cMessage],
-        place: Admission,
-        reply: oneshot::Sender<D2cReply>,
-    ) {
-        let Some(live) = self.live.as_ref().filter(|live| live.id == session) else {
-            let _ = reply.send(Err(HubError::SessionFenced));
-            return;
-        };
-        if let Some(error) = messages.iter().find_map(|message| message.validate().err()) {
-            meters::d2c_refused(messages.len() as u64, &error);
-            let _ = reply.send(Err(error));
-            return;
-        }
-        self.last_activity = NodeFacts::now();
-        self.owner.append(&live.origin, messages, Some(place), reply);
-    }
-
-    fn will(
-        &mut self,
-        auth: AuthMethod,
-        model_id: Option<String>,
-        message: D2cMessage,
-        reply: oneshot::Sender<D2cReply>,
-    ) {
-        let refused = match self.registered() {
-            Ok(identity) if !identity.is_enabled() => {
-                Some(HubError::DeviceDisabled(self.id.to_string()))
-            }
-            Ok(_) => message.validate().err(),
-            Err(error) => Some(error),
-        };
-        match (refused, &self.identity) {
-            (None, Some(identity)) => {
-                let origin = self.origin(identity, auth, model_id);
-                self.owner.append(&origin, &[message], None, reply);
-            }
-            (Some(error), _) => drop(reply.send(Err(error))),
-            (None, None) => drop(reply.send(Err(HubError::DeviceNotFound(self.id.to_string())))),
-        }
-    }
-
-    fn disconnect(&mut self, session: SessionId) {
-        if self.live.as_ref().is_some_and(|live| live.id == session) {
-            self.live = None;
-            self.connection_updated = NodeFacts::now();
-            meters::session_closed();
-        }
-    }
-
-    /// Fences the live session: from here on nothing it sends is accepted.
-    fn close_session(&mut self, reason: CloseReason) {
-        if let Some(live) = self.live.take() {
-            live.sink.close(reason);
-            self.connection_updated = NodeFacts::now();
-            meters::session_closed();
-            if reason == CloseReason::TakenOver {
-                meters::takeover();
-            }
-        }
-    }
-
-    fn view(&self) -> Result<DeviceView, HubError> {
-        Ok(DeviceView {
-            identity: self.registered()?.clone(),
-            connected: self.live.is_some(),
-            last_activity: self.last_activity,
-            connection_updated: self.connection_updated,
-            c2d_count: 0,
+        presence.map_or_else(Default::default, |presence| {
+            (presence.last_activity, presence.connection_updated)
         })
     }
 
-    /// Proposes a change of the identity. The mailbox waits until it is applied, so that nothing which depends on the
-    /// identity is ordered after the change but decided by the state before it (design.md 10, invariant 6).
-    fn put(&mut self, command: Command, reply: Reply<DeviceView>, ctx: &mut Context<Self>) {
-        self.change(command, ctx, move |actor, outcome| {
-            let answer = outcome.and_then(|outcome| match outcome {
-                Outcome::Device(identity) => {
-                    actor.adopt(identity);
-                    actor.view()
-                }
-                other => Err(HubError::Internal(format!(
-                    "unexpected outcome of an identity change: {other:?}"
-                ))),
-            });
-            let _ = reply.send(answer);
-        });
-    }
-
-    fn delete(&mut self, command: Command, reply: Reply<()>, ctx: &mut Context<Self>) {
-        self.change(command, ctx, move |actor, outcome| {
-            let answer = outcome.map(|_| {
-                actor.identity = None;
-                actor.close_session(CloseReason::Deleted);
-            });
-            let _ = reply.send(answer);
-        });
-    }
-
-    fn change(
+    /// Proposes a change, and lets the mailbox wait until it is applied: nothing that depends on what changes is ordered
+    /// after the change but decided by the state before it (design.md 10, invariants 3 and 6).
+    pub(super) fn change(
         &mut self,
-        command: Command,
-        ctx: &mut Context<Self>,
-        done: impl FnOnce(&mut Self, Result<Outcome, HubError>) + 'static,
+        command: &Command,
+        ctx: &mut Ctx,
+        done: impl FnOnce(&mut Self, Result<Outcome, HubError>, &mut Ctx) + 'static,
     ) {
-        let owner = self.owner.clone();
-        let outcome = async move { owner.change(&command).await };
-        ctx.wait(wrap_future(outcome).map(move |outcome, actor: &mut Self, _| {
+        let outcome = self.owner.submit(command);
+        ctx.wait(wrap_future(outcome).map(move |outcome, actor: &mut Self, ctx| {
             if matches!(outcome, Err(HubError::OutcomeUnknown)) {
                 // It may have been applied all the same: what the records say counts from here on.
-                actor.reload();
+                actor.reload(ctx);
             }
-            done(actor, outcome);
+            done(actor, outcome, ctx);
         }));
     }
 
-    fn reload(&mut self) {
-        match self.owner.load_identity(&self.id) {
-            Ok(Some(identity)) => self.adopt(Box::new(identity)),
-            Ok(None) => {
-                self.identity = None;
-                self.close_session(CloseReason::Deleted);
-            }
-            Err(error) => tracing::error!(%error, "identity cannot be read"),
-        }
+    /// Proposes a command, behind all that was proposed before; the mailbox goes on meanwhile. As many are under way as the
+    /// partition's queue takes.
+    pub(super) fn propose(
+        &mut self,
+        command: &Command,
+        ctx: &mut Ctx,
+        done: impl FnOnce(&mut Self, Result<Outcome, HubError>, &mut Ctx) + 'static,
+    ) {
+        let outcome = self.owner.submit(command);
+        ctx.spawn(
+            wrap_future(outcome)
+                .map(move |outcome, actor: &mut Self, ctx| done(actor, outcome, ctx)),
+        );
     }
 
-    /// Takes the applied identity and closes a session that it no longer allows.
-    fn adopt(&mut self, identity: Box<DeviceIdentity>) {
-        let closed = self.live.as_ref().and_then(|live| {
-            if !identity.is_enabled() {
-                return Some(CloseReason::Disabled);
-            }
-            let keys = identity.keys();
-            let stale = |key| key != key_hash(&keys.primary) && key != key_hash(&keys.secondary);
-            live.key.is_some_and(stale).then_some(CloseReason::Rekeyed)
-        });
-        self.identity = Some(identity);
-        if let Some(reason) = closed {
-            self.close_session(reason);
-        }
+    /// Does something when the records are as new as everything that was acknowledged before. The mailbox waits, so that
+    /// reads and changes that one session asks for keep their order.
+    pub(super) fn after_barrier(
+        &mut self,
+        ctx: &mut Ctx,
+        done: impl FnOnce(&mut Self, Result<(), HubError>) + 'static,
+    ) {
+        let owner = self.owner.clone();
+        let passed = async move { owner.partition().read_barrier().await };
+        ctx.wait(wrap_future(passed).map(move |passed, actor: &mut Self, _| done(actor, passed)));
     }
 }
 
 impl Drop for DeviceActor {
     fn drop(&mut self) {
         // Only at shutdown: a live session holds a handle, so its actor is never passivated.
-        if self.live.is_some() && !self.owner.facts().stopping.load(Ordering::Relaxed) {
-            meters::session_closed();
+        if !self.owner.facts().stopping.load(Ordering::Relaxed) {
+            self.sessions.end_all().iter().for_each(|_| meters::session_closed());
         }
     }
 }
 
-/// Tells keys apart without keeping another copy of one.
-fn key_hash(key: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    hasher.finish()
+/// Now, in the form that commands carry.
+pub(super) fn now() -> UnixMs {
+    NodeFacts::now()
 }

@@ -34,7 +34,7 @@ impl Directory {
     /// The device's actor, activated if it was not.
     pub(crate) fn handle(&self, device: &DeviceId) -> Result<DeviceHandle, HubError> {
         let mut slots = self.slots.lock();
-        let now = self.owner.clock_seconds();
+        let now = self.owner.facts().clock_seconds();
         if let Some(slot) = slots.get(device) {
             return Ok(DeviceHandle::new(slot.clone(), now));
         }
@@ -56,13 +56,15 @@ impl Directory {
     /// The device's actor if it is active.
     pub(crate) fn active(&self, device: &DeviceId) -> Option<DeviceHandle> {
         let slots = self.slots.lock();
-        slots.get(device).map(|slot| DeviceHandle::new(slot.clone(), self.owner.clock_seconds()))
+        slots
+            .get(device)
+            .map(|slot| DeviceHandle::new(slot.clone(), self.owner.facts().clock_seconds()))
     }
 
     /// Passivates actors that nobody holds and that were idle for `idle`. Handles are given out under the same lock,
     /// so none can appear between the look and the removal; an actor without addresses stops by itself.
     pub(crate) fn passivate(&self, idle: Duration) {
-        let before = self.owner.clock_seconds().saturating_sub(idle.as_secs());
+        let before = self.owner.facts().clock_seconds().saturating_sub(idle.as_secs());
         let mut slots = self.slots.lock();
         slots.retain(|_, slot| {
             Arc::strong_count(slot) > 1 || slot.used.load(Ordering::Relaxed) > before
@@ -84,11 +86,11 @@ impl Directory {
 
     /// Closes every session of the partition.
     pub(crate) async fn close_sessions(&self, reason: CloseReason) {
-        let now = self.owner.clock_seconds();
+        let now = self.owner.facts().clock_seconds();
         let handles: Vec<DeviceHandle> =
             self.slots.lock().values().map(|slot| DeviceHandle::new(slot.clone(), now)).collect();
         for handle in handles {
-            handle.close_session(reason).await;
+            handle.close_sessions(reason).await;
         }
     }
 }

@@ -7,10 +7,11 @@ use actix::Addr;
 use actix::dev::SendError;
 use ironhub_domain::HubError;
 use ironhub_domain::event::{AuthMethod, D2cMessage};
+use ironhub_domain::ids::ModuleId;
 use ironhub_domain::registry::{IfMatch, PutDevice};
 use tokio::sync::oneshot;
 
-use super::call::{Admitted, Call, Reply, SessionId};
+use super::call::{Admitted, Call, DeviceAsk, IdentityAsk, Reply, SessionKey};
 use super::device::DeviceActor;
 use super::in_flight::Budget;
 use crate::router::request::{CloseReason, ConnectRequest, D2cReply, DeviceView};
@@ -35,16 +36,15 @@ impl DeviceHandle {
         Self { slot }
     }
 
-    /// Authenticates a session and makes it the live one.
+    /// Authenticates a session and makes it the live one of its identity.
     pub(crate) async fn connect(&self, request: ConnectRequest) -> Result<Admitted, HubError> {
-        self.ask(|reply| Call::Connect { request: Box::new(request), reply }).await
+        let (request, handle) = (Box::new(request), self.clone());
+        self.ask(|reply| Call::Connect { request, handle, reply }).await
     }
 
-    /// Hands over a batch without waiting; `Busy` when the mailbox is full, or too much of the
-    /// partition's telemetry is under way.
-    pub(crate) fn send_d2c(
+    pub(super) fn send_d2c(
         &self,
-        session: SessionId,
+        session: SessionKey,
         messages: Vec<D2cMessage>,
     ) -> Result<oneshot::Receiver<D2cReply>, (HubError, Vec<D2cMessage>)> {
         let Some(place) = self.slot.budget.admit(&messages) else {
@@ -58,45 +58,61 @@ impl DeviceHandle {
         }
     }
 
-    /// Stores a session's last words.
-    pub(crate) async fn will(
+    /// Stores messages of an identity whose credentials were checked already: those of one HTTPS request, or a session's
+    /// last words. Returns when they are durable.
+    pub(crate) async fn store_d2c(
         &self,
+        module: Option<ModuleId>,
         auth: AuthMethod,
         model_id: Option<String>,
-        message: D2cMessage,
+        messages: Vec<D2cMessage>,
     ) -> D2cReply {
-        self.ask(|reply| Call::Will { auth, model_id, message: Box::new(message), reply }).await
-    }
-
-    /// The session ended. Waits for room in the mailbox in a task of its own, so that it may be called when dropping.
-    pub(crate) fn disconnect(&self, session: SessionId) {
-        if let Err(SendError::Full(call)) = self.slot.addr.try_send(Call::Disconnect { session }) {
-            let slot = self.slot.clone();
-            actix_rt::spawn(async move {
-                // An actor that is gone has no session to forget.
-                let _ = slot.addr.send(call).await;
-            });
-        }
+        self.ask_identity(module, |reply| IdentityAsk::SendD2c { auth, model_id, messages, reply })
+            .await
     }
 
     /// Identity and presence.
     pub(crate) async fn view(&self) -> Result<DeviceView, HubError> {
-        self.ask(|reply| Call::View { reply }).await
+        self.ask_device(|reply| DeviceAsk::View { reply }).await
     }
 
     /// Registers the device, or replaces what of its identity can be changed.
     pub(crate) async fn put(&self, put: PutDevice) -> Result<DeviceView, HubError> {
-        self.ask(|reply| Call::Put { put: Box::new(put), reply }).await
+        self.ask_device(|reply| DeviceAsk::Put { put: Box::new(put), reply }).await
     }
 
     /// Removes the device.
     pub(crate) async fn delete(&self, precondition: IfMatch) -> Result<(), HubError> {
-        self.ask(|reply| Call::Delete { precondition, reply }).await
+        self.ask_device(|reply| DeviceAsk::Delete { precondition, reply }).await
     }
 
-    /// Closes the live session, if there is one.
-    pub(super) async fn close_session(&self, reason: CloseReason) {
-        let _ = self.slot.addr.send(Call::CloseSession { reason }).await;
+    /// Closes the live sessions of the device and its modules.
+    pub(super) async fn close_sessions(&self, reason: CloseReason) {
+        self.deliver(Call::Device(DeviceAsk::CloseSessions { reason })).await;
+    }
+
+    pub(super) fn try_send(&self, call: Call) -> Result<(), SendError<Call>> {
+        self.slot.addr.try_send(call)
+    }
+
+    /// Waits until the actor has taken the call. An actor that is gone needs to know nothing.
+    pub(super) async fn deliver(&self, call: Call) {
+        let _ = self.slot.addr.send(call).await;
+    }
+
+    pub(super) async fn ask_device<T>(
+        &self,
+        ask: impl FnOnce(Reply<T>) -> DeviceAsk,
+    ) -> Result<T, HubError> {
+        self.ask(|reply| Call::Device(ask(reply))).await
+    }
+
+    pub(super) async fn ask_identity<T>(
+        &self,
+        module: Option<ModuleId>,
+        ask: impl FnOnce(Reply<T>) -> IdentityAsk,
+    ) -> Result<T, HubError> {
+        self.ask(|reply| Call::Identity { module, ask: Box::new(ask(reply)) }).await
     }
 
     /// Waits for room in the mailbox: as many wait as there are connections and requests, which are bounded.

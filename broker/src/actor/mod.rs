@@ -1,18 +1,37 @@
-//! One actor per active device: its identity, its live session, and the order of everything that happens to it.
+//! One actor per active device: its identity and its modules', their live sessions, and the order of everything that
+//! happens to them.
 //!
 //! An actor is activated by the first request for its device, and leaves memory when nobody holds its handle and it has
 //! been idle for a while; its state is in the partition's records, so leaving writes nothing. Outside this module an
-//! actor is reached through [`DeviceHandle`] only: a bounded mailbox, and an answer when it is full.
+//! actor is reached through [`DeviceHandle`] only, or by the session that it let in through its [`SessionHandle`]: a bounded
+//! mailbox, and an answer when it is full.
 
+mod c2d;
 mod call;
+mod control;
 mod device;
 mod directory;
+mod facts;
 mod handle;
-mod handle_device;
 mod in_flight;
+mod method;
 mod owner;
+mod proof;
+mod registry;
+mod requests;
+mod session;
+mod session_handle;
+mod settings;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod twin;
+mod upload;
 
-pub(crate) use call::SessionId;
 pub(crate) use directory::Directory;
+pub(crate) use facts::NodeFacts;
 pub(crate) use handle::DeviceHandle;
-pub(crate) use owner::{NodeFacts, Owner};
+pub(crate) use owner::Owner;
+pub(crate) use session_handle::SessionHandle;
+pub use settings::DeviceSettings;
+pub(crate) use sweep::sweep;

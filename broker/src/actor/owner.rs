@@ -1,60 +1,21 @@
 //! What the actors of one partition share: the partition itself, its records, and what the whole node knows.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use arc_swap::ArcSwap;
-use ironhub_cluster::storage::StateStore;
+use ironhub_cluster::GroupId;
+use ironhub_cluster::storage::{StateStore, StorageError};
 use ironhub_domain::HubError;
-use ironhub_domain::auth::{Authority, PolicySet};
 use ironhub_domain::device::DeviceIdentity;
 use ironhub_domain::event::{D2cMessage, Origin};
-use ironhub_domain::ids::DeviceId;
+use ironhub_domain::ids::{DeviceId, IdentityId};
 use ironhub_domain::partition::{Command, Outcome};
-use ironhub_domain::time::UnixMs;
 use tokio::sync::oneshot;
 
-use super::call::SessionId;
+use super::facts::NodeFacts;
 use super::in_flight::{Admission, Budget};
 use crate::metrics::device;
-use crate::partition::Partition;
+use crate::partition::{Partition, commands, records};
 use crate::router::request::D2cReply;
-
-/// What every device of this node needs to know.
-pub(crate) struct NodeFacts {
-    /// The hub's full host name.
-    pub(crate) hub_host: String,
-    /// Shared access policies, replaced when they change.
-    pub(crate) policies: ArcSwap<PolicySet>,
-    /// Certificate authorities, replaced when they change.
-    pub(crate) authorities: ArcSwap<Vec<Authority>>,
-    /// New sessions are refused: memory is above its mark.
-    pub(crate) overloaded: AtomicBool,
-    /// The node is stopping.
-    pub(crate) stopping: AtomicBool,
-    started: Instant,
-    sessions: AtomicU64,
-}
-
-impl NodeFacts {
-    pub(crate) fn new(hub_host: String, policies: PolicySet) -> Arc<Self> {
-        Arc::new(Self {
-            hub_host,
-            policies: ArcSwap::from_pointee(policies),
-            authorities: ArcSwap::default(),
-            overloaded: AtomicBool::new(false),
-            stopping: AtomicBool::new(false),
-            started: Instant::now(),
-            sessions: AtomicU64::new(1),
-        })
-    }
-
-    pub(crate) fn now() -> UnixMs {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    }
-}
 
 /// One partition as its device actors see it.
 pub(crate) struct Owner {
@@ -90,13 +51,13 @@ impl Owner {
         &self.budget
     }
 
-    /// Whole seconds on the monotonic clock.
-    pub(super) fn clock_seconds(&self) -> u64 {
-        self.facts.started.elapsed().as_secs()
-    }
-
-    pub(super) fn next_session(&self) -> SessionId {
-        SessionId(self.facts.sessions.fetch_add(1, Ordering::Relaxed))
+    /// Reads applied records.
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&dyn StateStore, GroupId) -> Result<T, StorageError>,
+    ) -> Result<T, HubError> {
+        read(&*self.store, self.partition.group())
+            .map_err(|error| HubError::Internal(error.to_string()))
     }
 
     /// The identity as the applied state has it.
@@ -104,8 +65,13 @@ impl Owner {
         &self,
         device: &DeviceId,
     ) -> Result<Option<DeviceIdentity>, HubError> {
-        crate::partition::records::device(&*self.store, self.partition.group(), device)
-            .map_err(|error| HubError::Internal(error.to_string()))
+        self.read(|store, group| records::device(store, group, device))
+    }
+
+    /// How many messages the identity's queue has.
+    pub(crate) fn c2d_count(&self, identity: &IdentityId) -> Result<u32, HubError> {
+        let queue = self.read(|store, group| records::c2d_queue(store, group, identity))?;
+        Ok(u32::try_from(queue.entries.len()).unwrap_or(u32::MAX))
     }
 
     /// Proposes a batch of one sender's messages; `reply` resolves when they are durable and
@@ -118,7 +84,7 @@ impl Owner {
         reply: oneshot::Sender<D2cReply>,
     ) {
         let count = messages.len() as u64;
-        let command = crate::partition::commands::append_events(origin, NodeFacts::now(), messages);
+        let command = commands::append_events(origin, NodeFacts::now(), messages);
         self.partition.propose(command, move |result| {
             let result = result.and_then(|outcome| match outcome {
                 Outcome::Refused(error) => Err(error),
@@ -134,8 +100,34 @@ impl Owner {
         });
     }
 
-    /// Proposes one command and waits for its outcome; a refusal by the rules is an error.
-    pub(super) async fn change(&self, command: &Command) -> Result<Outcome, HubError> {
-        self.partition.change(command).await
+    /// Proposes one command now, behind all that was proposed before, and calls back with its outcome, on the engine's
+    /// thread; a refusal by the rules is an error.
+    pub(super) fn propose(
+        &self,
+        command: &Command,
+        done: impl FnOnce(Result<Outcome, HubError>) + Send + 'static,
+    ) {
+        self.partition.propose(commands::encode(command), move |result| {
+            done(result.and_then(|outcome| match outcome {
+                Outcome::Refused(refusal) => Err(refusal),
+                outcome => Ok(outcome),
+            }));
+        });
     }
+
+    /// As [`Owner::propose`], for somebody who waits. The command is proposed before this returns.
+    pub(super) fn submit(
+        &self,
+        command: &Command,
+    ) -> impl Future<Output = Result<Outcome, HubError>> + use<> {
+        let (reply, answer) = oneshot::channel();
+        // Whoever does not wait any more does not need to know.
+        self.propose(command, |outcome| drop(reply.send(outcome)));
+        async { answer.await.unwrap_or(Err(HubError::ShuttingDown)) }
+    }
+}
+
+/// What an outcome that fits no command is: a bug.
+pub(super) fn unexpected(outcome: &Outcome) -> HubError {
+    HubError::Internal(format!("unexpected outcome: {outcome:?}"))
 }

@@ -57,6 +57,22 @@ pub struct ServeArgs {
     #[arg(long, env = "IRONHUB_MQTT_SAS_GRACE_SECONDS", value_name = "SECONDS")]
     pub mqtt_sas_grace_seconds: Option<u64>,
 
+    /// Seconds that a cloud-to-device message lives whose sender does not say, 60 to 172800 [default: 3600]
+    #[arg(long, env = "IRONHUB_C2D_DEFAULT_TTL_SECONDS", value_name = "SECONDS")]
+    pub c2d_default_ttl_seconds: Option<u64>,
+
+    /// A cloud-to-device message that was abandoned this often is not delivered again, 1 to 100 [default: 10]
+    #[arg(long, env = "IRONHUB_C2D_MAX_DELIVERY_COUNT", value_name = "N")]
+    pub c2d_max_delivery_count: Option<u32>,
+
+    /// Whether a device that missed changes of its desired properties is sent them when it subscribes again [default: true]
+    #[arg(long, env = "IRONHUB_TWIN_NOTIFY_AT_RECONNECT", value_name = "BOOL")]
+    pub twin_notify_at_reconnect: Option<bool>,
+
+    /// Sizes of twins and direct methods: `default`, or `classic` with 8 KB each [default: default]
+    #[arg(long, env = "IRONHUB_LIMITS_PROFILE", value_name = "NAME")]
+    pub limits_profile: Option<String>,
+
     /// Seconds that a client has from connecting to being authenticated [default: 30]
     #[arg(long, env = "IRONHUB_LIMITS_HANDSHAKE_SECONDS", value_name = "SECONDS")]
     pub limits_handshake_seconds: Option<u64>,

@@ -20,6 +20,8 @@ pub(super) struct FileConfig {
     pub tls: Option<Tls>,
     pub events: Option<Events>,
     pub mqtt: Option<Mqtt>,
+    pub c2d: Option<C2d>,
+    pub twin: Option<Twin>,
     pub limits: Option<Limits>,
     pub cluster: Option<Cluster>,
     pub upload: Option<UploadFile>,
@@ -54,7 +56,21 @@ pub(super) struct Mqtt {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct C2d {
+    pub default_ttl_seconds: Option<u64>,
+    pub max_delivery_count: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Twin {
+    pub notify_at_reconnect: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Limits {
+    pub profile: Option<String>,
     pub handshake_seconds: Option<u64>,
     pub passivate_seconds: Option<u64>,
     pub connections: Option<usize>,

@@ -4,6 +4,7 @@
 //! line and the environment said, [`FileConfig`](file::FileConfig) what the file said, [`Config`] the checked result.
 
 mod args;
+mod devices;
 mod file;
 mod listeners;
 mod upload;
@@ -20,6 +21,8 @@ use std::time::Duration;
 
 use ironhub_domain::partition::ConsumerGroup;
 use ironhub_domain::time::UnixMs;
+
+use crate::actor::DeviceSettings;
 
 /// Fewest and most partitions of a hub (design.md 2); fixed when the hub is created.
 pub const PARTITIONS_MIN: u32 = 1;
@@ -52,6 +55,8 @@ pub struct Config {
     pub retention_bytes: Option<u64>,
     /// Consumer groups beside `$Default`.
     pub consumer_groups: Vec<String>,
+    /// What devices follow.
+    pub devices: DeviceSettings,
     /// How long an MQTT session outlives its token (device-protocols.md 1.6).
     pub sas_grace: Duration,
     /// How long a client has from accept to an authenticated session.
@@ -74,6 +79,13 @@ impl Config {
     /// Merges the sources and checks every value.
     pub fn load(args: ServeArgs) -> Result<Self, ConfigError> {
         let file = file::FileConfig::read(args.config.as_deref())?;
+        let limits = file.limits.unwrap_or_default();
+        let devices = devices::merge(
+            &args,
+            &file.c2d.unwrap_or_default(),
+            &file.twin.unwrap_or_default(),
+            limits.profile.as_deref(),
+        )?;
         let cluster = file.cluster.unwrap_or_default();
         if args.join.or(cluster.join).is_some_and(|peers| !peers.is_empty()) {
             return Err(ConfigError(
@@ -113,7 +125,6 @@ impl Config {
                 "events.retention_hours: {hours} is outside 1 to 168"
             )));
         }
-        let limits = file.limits.unwrap_or_default();
         let mqtt = file.mqtt.unwrap_or_default();
         let node_id = args.node_id.or(cluster.node_id).unwrap_or(1);
         if node_id == 0 {
@@ -134,6 +145,7 @@ impl Config {
             retention_age: Duration::from_secs(hours * 3600),
             retention_bytes: args.events_retention_bytes.or(events.retention_bytes),
             consumer_groups,
+            devices,
             sas_grace: Duration::from_secs(
                 args.mqtt_sas_grace_seconds.or(mqtt.sas_grace_seconds).unwrap_or(600),
             ),

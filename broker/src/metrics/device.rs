@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use ironhub_domain::HubError;
+use ironhub_domain::c2d::Settlement;
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 
 /// D2C messages acknowledged, that is: durable and applied.
@@ -20,6 +21,17 @@ pub const CONNECTS_REFUSED: &str = "ironhub.connects.refused.total";
 /// Sessions closed because a newer one of the same device came.
 pub const TAKEOVERS: &str = "ironhub.takeovers.total";
 
+/// Cloud-to-device messages taken into queues.
+pub const C2D_ENQUEUED: &str = "ironhub.c2d.enqueued.total";
+/// Cloud-to-device messages locked and sent to devices, each as often as it was.
+pub const C2D_DELIVERED: &str = "ironhub.c2d.delivered.total";
+/// Deliveries that devices settled, by how.
+pub const C2D_SETTLED: &str = "ironhub.c2d.settled.total";
+/// Direct methods sent to devices.
+pub const METHODS_DISPATCHED: &str = "ironhub.methods.dispatched.total";
+/// Direct methods that devices answered while their callers waited.
+pub const METHODS_ANSWERED: &str = "ironhub.methods.answered.total";
+
 pub(super) fn describe() {
     describe_counter!(D2C_ACCEPTED, Unit::Count, "D2C messages acknowledged after commit");
     describe_counter!(D2C_REFUSED, Unit::Count, "D2C messages refused");
@@ -32,6 +44,38 @@ pub(super) fn describe() {
         Unit::Count,
         "sessions closed because a newer one of the same device came"
     );
+    describe_counter!(C2D_ENQUEUED, Unit::Count, "cloud-to-device messages taken into queues");
+    describe_counter!(C2D_DELIVERED, Unit::Count, "cloud-to-device messages sent to devices");
+    describe_counter!(C2D_SETTLED, Unit::Count, "cloud-to-device messages settled by devices");
+    describe_counter!(METHODS_DISPATCHED, Unit::Count, "direct methods sent to devices");
+    describe_counter!(METHODS_ANSWERED, Unit::Count, "direct methods answered by devices");
+}
+
+pub(crate) fn c2d_enqueued() {
+    static HANDLE: OnceLock<Counter> = OnceLock::new();
+    HANDLE.get_or_init(|| counter!(C2D_ENQUEUED)).increment(1);
+}
+
+pub(crate) fn c2d_delivered(count: u32) {
+    static HANDLE: OnceLock<Counter> = OnceLock::new();
+    HANDLE.get_or_init(|| counter!(C2D_DELIVERED)).increment(count.into());
+}
+
+pub(crate) fn c2d_settled(how: Settlement) {
+    let how = match how {
+        Settlement::Complete => "complete",
+        Settlement::Reject => "reject",
+        Settlement::Abandon => "abandon",
+    };
+    counter!(C2D_SETTLED, "how" => how).increment(1);
+}
+
+pub(crate) fn method_dispatched() {
+    counter!(METHODS_DISPATCHED).increment(1);
+}
+
+pub(crate) fn method_answered() {
+    counter!(METHODS_ANSWERED).increment(1);
 }
 
 pub(crate) fn d2c_accepted(count: u64) {

@@ -29,7 +29,7 @@ impl Router {
         messages: Vec<D2cMessage>,
     ) -> D2cReply {
         self.registered(&identity.device)?
-            .send_d2c_once(identity.module.clone(), auth, messages)
+            .store_d2c(identity.module.clone(), auth, None, messages)
             .await
     }
 
@@ -45,9 +45,7 @@ impl Router {
         lock: LockToken,
         how: Settlement,
     ) -> Result<(), HubError> {
-        self.registered(&identity.device)?
-            .settle_c2d_once(identity.module.clone(), lock, how)
-            .await
+        self.registered(&identity.device)?.settle_c2d(identity.module.clone(), lock, how).await
     }
 
     /// Announces an upload; `TooManyUploads` beyond the limit.

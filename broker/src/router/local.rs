@@ -3,22 +3,47 @@
 use std::sync::Arc;
 
 use ironhub_cluster::placement::partition_of;
+use ironhub_cluster::storage::StorageError;
 use ironhub_domain::HubError;
 use ironhub_domain::device::DeviceIdentity;
-use ironhub_domain::ids::DeviceId;
+use ironhub_domain::ids::{DeviceId, IdentityId};
+use parking_lot::Mutex;
 
 use super::Directories;
+use super::request::DeviceView;
 use crate::actor::{Directory, NodeFacts};
+use crate::partition::{Partition, records};
 
 /// Everything the router knows: the node's facts and one directory per device partition.
 pub struct HubState {
     facts: Arc<NodeFacts>,
     directories: Directories,
+    system: Partition,
+    /// Held while the facts take what the system partition says, so that an older answer never replaces a newer one.
+    refresh: Mutex<()>,
 }
 
 impl HubState {
-    pub(crate) fn new(facts: Arc<NodeFacts>, directories: Directories) -> Arc<Self> {
-        Arc::new(Self { facts, directories })
+    pub(crate) fn new(
+        facts: Arc<NodeFacts>,
+        directories: Directories,
+        system: Partition,
+    ) -> Arc<Self> {
+        Arc::new(Self { facts, directories, system, refresh: Mutex::default() })
+    }
+
+    /// The partition that holds what concerns the hub as a whole.
+    pub(super) fn system(&self) -> &Partition {
+        &self.system
+    }
+
+    /// Takes the certificate authorities as they are applied now.
+    pub(super) fn refresh_authorities(&self) -> Result<(), HubError> {
+        let _one_at_a_time = self.refresh.lock();
+        let store = self.directories[0].owner().store();
+        let authorities = records::authorities(store).map_err(unreadable)?;
+        self.facts.authorities.store(Arc::new(authorities));
+        Ok(())
     }
 
     pub(crate) fn facts(&self) -> &NodeFacts {
@@ -35,22 +60,28 @@ impl HubState {
             [partition_of(device.as_str().as_bytes(), self.directories.len() as u32) as usize]
     }
 
-    /// The first `top` identities by id, over all partitions. Reads the disk: call it off the workers.
-    pub(super) fn list(&self, top: usize) -> Result<Vec<DeviceIdentity>, HubError> {
+    /// The first `top` identities by id, over all partitions, as if none were connected. Reads the disk: call it off the
+    /// workers.
+    pub(super) fn list(&self, top: usize) -> Result<Vec<DeviceView>, HubError> {
         let mut all = Vec::new();
         for directory in &self.directories {
             let owner = directory.owner();
-            let part = crate::partition::records::list_devices(
-                owner.store(),
-                owner.partition().group(),
-                None,
-                top,
-            )
-            .map_err(|error| HubError::Internal(error.to_string()))?;
-            all.extend(part);
+            let group = owner.partition().group();
+            all.extend(records::list_devices(owner.store(), group, None, top).map_err(unreadable)?);
         }
         all.sort_by(|a, b| a.id.cmp(&b.id));
         all.truncate(top);
-        Ok(all)
+        all.into_iter().map(|identity| self.offline(identity)).collect()
     }
+
+    /// A device that is not active on this node.
+    pub(super) fn offline(&self, identity: DeviceIdentity) -> Result<DeviceView, HubError> {
+        let owner = self.directory(&identity.id).owner();
+        let c2d_count = owner.c2d_count(&IdentityId::device(identity.id.clone()))?;
+        Ok(DeviceView { c2d_count, ..DeviceView::offline(identity) })
+    }
+}
+
+fn unreadable(error: StorageError) -> HubError {
+    HubError::Internal(error.to_string())
 }

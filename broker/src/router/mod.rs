@@ -19,7 +19,7 @@ use ironhub_domain::ids::DeviceId;
 use ironhub_domain::limits::DEVICE_LIST_MAX;
 use ironhub_domain::registry::{DeviceRequest, IfMatch, PutDevice, PutMode};
 
-use crate::actor::{DeviceHandle, Directory, NodeFacts, SessionId};
+use crate::actor::{DeviceHandle, Directory, NodeFacts, SessionHandle};
 use crate::metrics::device as meters;
 use request::{CloseReason, ConnectRequest, Connected, DeviceView};
 
@@ -57,14 +57,11 @@ impl Router {
         if let Err(error) = &admitted {
             meters::session_refused(protocol, error);
         }
-        let (handle, session, connected) = admitted?;
-        Ok(DeviceSession::new(handle, session, connected, model_id))
+        let (session, connected) = admitted?;
+        Ok(DeviceSession::new(session, connected, model_id))
     }
 
-    async fn admit(
-        &self,
-        request: ConnectRequest,
-    ) -> Result<(DeviceHandle, SessionId, Connected), HubError> {
+    async fn admit(&self, request: ConnectRequest) -> Result<(SessionHandle, Connected), HubError> {
         if self.facts().stopping.load(Ordering::Relaxed) {
             return Err(HubError::ShuttingDown);
         }
@@ -73,7 +70,7 @@ impl Router {
         }
         let handle = self.registered(&request.identity.device)?;
         let admitted = handle.connect(request).await?;
-        Ok((handle, admitted.session, admitted.connected))
+        Ok((admitted.session, admitted.connected))
     }
 
     /// Identity and presence of a device.
@@ -81,11 +78,10 @@ impl Router {
         let directory = self.state.directory(device);
         match directory.active(device) {
             Some(handle) => handle.view().await,
-            None => directory
-                .owner()
-                .load_identity(device)?
-                .map(DeviceView::offline)
-                .ok_or_else(|| HubError::DeviceNotFound(device.to_string())),
+            None => match directory.owner().load_identity(device)? {
+                Some(identity) => self.state.offline(identity),
+                None => Err(HubError::DeviceNotFound(device.to_string())),
+            },
         }
     }
 
@@ -122,15 +118,16 @@ impl Router {
     pub async fn list_identities(&self, top: usize) -> Result<Vec<DeviceView>, HubError> {
         let top = top.min(DEVICE_LIST_MAX);
         let state = self.state.clone();
-        let identities = tokio::task::spawn_blocking(move || state.list(top))
+        let listed = tokio::task::spawn_blocking(move || state.list(top))
             .await
             .map_err(|error| HubError::Internal(error.to_string()))??;
-        let mut views = Vec::with_capacity(identities.len());
-        for identity in identities {
-            match self.state.directory(&identity.id).active(&identity.id) {
+        let mut views = Vec::with_capacity(listed.len());
+        for view in listed {
+            let device = &view.identity.id;
+            match self.state.directory(device).active(device) {
                 // A device that was deleted since the scan is left out.
                 Some(handle) => views.extend(handle.view().await.ok()),
-                None => views.push(DeviceView::offline(identity)),
+                None => views.push(view),
             }
         }
         Ok(views)

@@ -7,7 +7,8 @@ use ironhub_domain::auth::Authority;
 use ironhub_domain::c2d::C2dMessage;
 use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
 use ironhub_domain::method::{MethodAnswer, MethodCall};
-use ironhub_domain::registry::{IfMatch, ModuleRequest, PutModule, PutMode};
+use ironhub_domain::partition::{Command, Outcome};
+use ironhub_domain::registry::{IfMatch, ModuleRequest, PutMode, PutModule};
 use ironhub_domain::twin::TwinUpdate;
 
 use super::request::{ModuleView, TwinView};
@@ -97,5 +98,44 @@ impl Router {
     /// The certificate authorities that devices may be certified by.
     pub fn authorities(&self) -> Arc<Vec<Authority>> {
         self.facts().authorities.load_full()
+    }
+
+    /// Registers a certificate authority or replaces one; its ETag and times are made here. `PreconditionFailed`,
+    /// `InvalidArgument`. Sessions of devices that it certifies are not touched.
+    pub async fn put_authority(
+        &self,
+        authority: Authority,
+        if_match: Option<IfMatch>,
+    ) -> Result<Authority, HubError> {
+        let now = NodeFacts::now();
+        let etag = fresh::fresh(now).etag;
+        let authority = Box::new(Authority { etag, created: now, updated: now, ..authority });
+        let precondition = if_match.unwrap_or(IfMatch::Any);
+        let put = Command::PutAuthority { authority, precondition };
+        let outcome = self.state.system().change(&put).await;
+        // Also if the outcome is not known: what is applied counts.
+        self.state.refresh_authorities()?;
+        match outcome? {
+            Outcome::Authority(authority) => Ok(*authority),
+            other => Err(HubError::Internal(format!("unexpected outcome: {other:?}"))),
+        }
+    }
+
+    /// Removes a certificate authority. Whom it has certified stays connected and cannot connect anew.
+    pub async fn delete_authority(
+        &self,
+        name: &str,
+        if_match: Option<IfMatch>,
+    ) -> Result<(), HubError> {
+        let (name, precondition) = (name.to_owned(), if_match.unwrap_or(IfMatch::Any));
+        let delete = Command::DeleteAuthority { name, precondition };
+        let outcome = self.state.system().change(&delete).await;
+        self.state.refresh_authorities()?;
+        outcome.map(|_| ())
+    }
+
+    /// Largest payload of a direct method, each way, in bytes.
+    pub fn method_payload_bytes_max(&self) -> usize {
+        self.facts().settings.method_payload_bytes_max
     }
 }

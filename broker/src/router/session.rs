@@ -12,24 +12,22 @@ use ironhub_domain::method::MethodAnswer;
 use tokio::sync::oneshot;
 
 use super::request::{Connected, Credentials, D2cReply, DeviceTwin, Features, Pending};
-use crate::actor::{DeviceHandle, SessionId};
+use crate::actor::SessionHandle;
 
 /// A live session of one identity; dropping it ends the session.
 pub struct DeviceSession {
-    handle: DeviceHandle,
-    session: SessionId,
+    session: SessionHandle,
     connected: Connected,
     model_id: Option<String>,
 }
 
 impl DeviceSession {
     pub(super) fn new(
-        handle: DeviceHandle,
-        session: SessionId,
+        session: SessionHandle,
         connected: Connected,
         model_id: Option<String>,
     ) -> Self {
-        Self { handle, session, connected, model_id }
+        Self { session, connected, model_id }
     }
 
     /// How it was let in.
@@ -43,38 +41,38 @@ impl DeviceSession {
         &self,
         messages: Vec<D2cMessage>,
     ) -> Result<oneshot::Receiver<D2cReply>, (HubError, Vec<D2cMessage>)> {
-        self.handle.send_d2c(self.session, messages)
+        self.session.send_d2c(messages)
     }
 
     /// Says what the session wants to be sent from now on; replaces what it said before. Cannot fail: it waits for room in
     /// the mailbox in a task of its own, in order.
     pub fn set_features(&self, features: Features) {
-        self.handle.set_features(self.session, features);
+        self.session.set_features(features);
     }
 
     /// Lets the owner send `more` cloud-to-device messages beyond those it was let before.
     pub fn add_c2d_credit(&self, more: u32) {
-        self.handle.add_c2d_credit(self.session, more);
+        self.session.add_c2d_credit(more);
     }
 
     /// Takes all credit back that is not used yet (an AMQP link was detached, or set its credit to nothing).
     pub fn clear_c2d_credit(&self) {
-        self.handle.clear_c2d_credit(self.session);
+        self.session.clear_c2d_credit();
     }
 
     /// Settles a delivery; `LockLost` if its lock is gone.
     pub fn settle_c2d(&self, lock: LockToken, how: Settlement) -> Result<Pending<()>, HubError> {
-        self.handle.settle_c2d(self.session, lock, how)
+        self.session.settle_c2d(lock, how)
     }
 
     /// Returns what the session holds locked, counts unchanged (its C2D link was detached, the session goes on).
     pub fn release_c2d(&self) {
-        self.handle.release_c2d(self.session);
+        self.session.release_c2d();
     }
 
     /// Reads the twin; what it shows counts as delivered.
     pub fn twin(&self) -> Result<Pending<DeviceTwin>, HubError> {
-        self.handle.device_twin(self.session)
+        self.session.twin()
     }
 
     /// Changes the reported properties: `patch` is a JSON object. Resolves with the new `$version` once it is durable.
@@ -84,32 +82,26 @@ impl DeviceSession {
         patch: Bytes,
         if_version: Option<u64>,
     ) -> Result<Pending<u64>, HubError> {
-        self.handle.patch_reported(self.session, patch, if_version)
+        self.session.patch_reported(patch, if_version)
     }
 
     /// Answers a method; an id that nobody waits for is ignored.
     pub fn answer_method(&self, id: u32, answer: MethodAnswer) {
-        self.handle.answer_method(self.session, id, answer);
+        self.session.answer_method(id, answer);
     }
 
     /// Stores the subscriptions of a session that outlives its connection.
     pub fn store(&self, session: StoredSession) -> Result<Pending<()>, HubError> {
-        self.handle.store_session(self.session, session)
+        self.session.store(session)
     }
 
     /// Shows new credentials of the same identity before the old ones end; the session goes on.
     pub fn renew(&self, credentials: Credentials) -> Result<Pending<Connected>, HubError> {
-        self.handle.renew(self.session, credentials)
+        self.session.renew(credentials)
     }
 
     /// Ends the session and stores its last words, also when a newer session has taken over already.
     pub async fn publish_will(self, message: D2cMessage) -> D2cReply {
-        self.handle.will(self.connected.auth, self.model_id.clone(), message).await
-    }
-}
-
-impl Drop for DeviceSession {
-    fn drop(&mut self) {
-        self.handle.disconnect(self.session);
+        self.session.will(self.connected.auth, self.model_id.clone(), message).await
     }
 }

@@ -1,0 +1,159 @@
+//! The identities of a device and its modules: changed through their actor, which closes sessions that the change no
+//! longer allows.
+
+use ironhub_domain::HubError;
+use ironhub_domain::device::{DeviceIdentity, ModuleIdentity};
+use ironhub_domain::ids::ModuleId;
+use ironhub_domain::partition::{Command, Outcome};
+use ironhub_domain::registry::{IfMatch, PutDevice, PutModule};
+
+use super::call::Reply;
+use super::device::{Ctx, DeviceActor};
+use super::owner::unexpected;
+use super::proof::still_counts;
+use crate::partition::records;
+use crate::router::request::{CloseReason, DeviceView, ModuleView};
+
+impl DeviceActor {
+    pub(super) fn device_view(&self) -> Result<DeviceView, HubError> {
+        let identity = self.registered()?.clone();
+        let (last_activity, connection_updated) = self.times(None);
+        Ok(DeviceView {
+            identity,
+            connected: self.sessions.current(None).is_some(),
+            last_activity,
+            connection_updated,
+            c2d_count: self.owner.c2d_count(&self.identity_id(None))?,
+        })
+    }
+
+    pub(super) fn module_view(&self, identity: ModuleIdentity) -> Result<ModuleView, HubError> {
+        let module = Some(&identity.id);
+        let (last_activity, connection_updated) = self.times(module);
+        Ok(ModuleView {
+            connected: self.sessions.current(module).is_some(),
+            last_activity,
+            connection_updated,
+            c2d_count: self.owner.c2d_count(&self.identity_id(module))?,
+            identity,
+        })
+    }
+
+    pub(super) fn module_views(&self) -> Result<Vec<ModuleView>, HubError> {
+        self.registered()?;
+        let modules = self.owner.read(|store, group| records::modules(store, group, &self.id))?;
+        modules.into_iter().map(|module| self.module_view(module)).collect()
+    }
+
+    pub(super) fn put(&mut self, put: Box<PutDevice>, reply: Reply<DeviceView>, ctx: &mut Ctx) {
+        self.change(&Command::PutDevice(put), ctx, move |actor, outcome, ctx| {
+            let view = outcome.and_then(|outcome| match outcome {
+                Outcome::Device(identity) => {
+                    actor.adopt(identity, ctx);
+                    actor.device_view()
+                }
+                other => Err(unexpected(&other)),
+            });
+            let _ = reply.send(view);
+        });
+    }
+
+    pub(super) fn delete(&mut self, precondition: IfMatch, reply: Reply<()>, ctx: &mut Ctx) {
+        let command = Command::DeleteDevice { id: self.id.clone(), precondition };
+        self.change(&command, ctx, move |actor, outcome, ctx| {
+            let _ = reply.send(outcome.map(|_| actor.forget(ctx)));
+        });
+    }
+
+    /// The device is no more.
+    fn forget(&mut self, ctx: &mut Ctx) {
+        self.identity = None;
+        self.close_sessions(CloseReason::Deleted, ctx);
+        let gone = HubError::DeviceNotFound(self.id.to_string());
+        self.refuse_waiting(None, &gone);
+        let modules = self.modules.take().into_iter().flat_map(|modules| *modules);
+        for waiter in modules.flat_map(|(_, presence)| presence.waiters).flat_map(|w| *w) {
+            waiter.refuse(gone.clone());
+        }
+    }
+
+    /// Takes the applied identity and closes sessions that it no longer allows. Modules may do nothing while their device
+    /// is disabled.
+    fn adopt(&mut self, identity: Box<DeviceIdentity>, ctx: &mut Ctx) {
+        let enabled = identity.is_enabled();
+        let proof = self.sessions.current(None).map(|(_, live)| live.proof);
+        let stale = proof.is_some_and(|proof| !still_counts(proof, &identity.authentication));
+        self.identity = Some(identity);
+        if !enabled {
+            self.close_sessions(CloseReason::Disabled, ctx);
+        } else if stale {
+            self.close_session(None, CloseReason::Rekeyed, ctx);
+        }
+    }
+
+    pub(super) fn put_module(
+        &mut self,
+        put: Box<PutModule>,
+        reply: Reply<ModuleView>,
+        ctx: &mut Ctx,
+    ) {
+        self.change(&Command::PutModule(put), ctx, move |actor, outcome, ctx| {
+            let view = outcome.and_then(|outcome| match outcome {
+                Outcome::Module(identity) => {
+                    actor.adopt_module(&identity, ctx);
+                    actor.module_view(*identity)
+                }
+                other => Err(unexpected(&other)),
+            });
+            let _ = reply.send(view);
+        });
+    }
+
+    fn adopt_module(&mut self, identity: &ModuleIdentity, ctx: &mut Ctx) {
+        let module = Some(&identity.id);
+        let proof = self.sessions.current(module).map(|(_, live)| live.proof);
+        if proof.is_some_and(|proof| !still_counts(proof, &identity.authentication)) {
+            self.close_session(module, CloseReason::Rekeyed, ctx);
+        }
+    }
+
+    pub(super) fn delete_module(
+        &mut self,
+        module: ModuleId,
+        precondition: IfMatch,
+        reply: Reply<()>,
+        ctx: &mut Ctx,
+    ) {
+        let command =
+            Command::DeleteModule { device: self.id.clone(), module: module.clone(), precondition };
+        self.change(&command, ctx, move |actor, outcome, ctx| {
+            let _ = reply.send(outcome.map(|_| actor.forget_module(&module, ctx)));
+        });
+    }
+
+    fn forget_module(&mut self, module: &ModuleId, ctx: &mut Ctx) {
+        self.close_session(Some(module), CloseReason::Deleted, ctx);
+        let gone = HubError::ModuleNotFound(self.identity_id(Some(module)).to_string());
+        let presence = self.modules.as_mut().and_then(|modules| modules.remove(module));
+        for waiter in presence.and_then(|presence| presence.waiters).into_iter().flat_map(|w| *w) {
+            waiter.refuse(gone.clone());
+        }
+    }
+
+    /// Takes what the records say, after a change whose outcome is not known.
+    pub(super) fn reload(&mut self, ctx: &mut Ctx) {
+        match self.owner.load_identity(&self.id) {
+            Ok(Some(identity)) => self.adopt(Box::new(identity), ctx),
+            Ok(None) => self.forget(ctx),
+            Err(error) => tracing::error!(%error, "an identity cannot be read"),
+        }
+        let modules: Vec<_> = self.sessions.identities().flatten().cloned().collect();
+        for module in modules {
+            match self.load_module(&module) {
+                Ok(identity) => self.adopt_module(&identity, ctx),
+                Err(HubError::ModuleNotFound(_)) => self.forget_module(&module, ctx),
+                Err(error) => tracing::error!(%error, "a module cannot be read"),
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Devices of a whole partition: the router, the actors, the replication engine, over a disk and a store in memory.
+
+mod c2d;
+mod credentials;
+mod identities;
+mod methods;
+mod rig;
+mod sessions;
+mod twins;

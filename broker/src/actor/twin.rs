@@ -1,0 +1,188 @@
+//! Twins: read and changed in one order, and the device told of what changed, once and without gaps
+//! (device-protocols.md 7.3).
+//!
+//! All changes of a twin come through its actor, and while one is under way the mailbox waits. So whenever anything else is
+//! decided, the record is what the newest change left, and every notice is of the version after the last.
+
+use ironhub_domain::HubError;
+use ironhub_domain::ids::ModuleId;
+use ironhub_domain::partition::{Command, Outcome, PatchReported, UpdateTwin};
+use ironhub_domain::registry::IfMatch;
+use ironhub_domain::twin::parse::parse_reported;
+use ironhub_domain::twin::{DesiredNotice, Twin, TwinChange, TwinUpdate};
+
+use super::call::Reply;
+use super::device::{Ctx, DeviceActor, now};
+use super::owner::unexpected;
+use crate::partition::records;
+use crate::router::request::{CloseReason, DeviceTwin, Push, TwinView};
+
+impl DeviceActor {
+    /// The twin as its own identity reads it.
+    pub(super) fn device_twin(
+        &mut self,
+        module: Option<ModuleId>,
+        reply: Reply<DeviceTwin>,
+        ctx: &mut Ctx,
+    ) {
+        self.after_barrier(ctx, move |actor, passed| {
+            let twin = passed.and_then(|()| actor.load_twin(module.as_ref())).map(|twin| {
+                let (version, body) = (twin.desired.version, twin.device_view());
+                actor.see_desired(module.as_ref(), version, twin.desired_seen);
+                DeviceTwin { desired_version: version, body }
+            });
+            let _ = reply.send(twin);
+        });
+    }
+
+    pub(super) fn patch_reported(
+        &mut self,
+        module: Option<ModuleId>,
+        patch: &[u8],
+        if_version: Option<u64>,
+        reply: Reply<u64>,
+        ctx: &mut Ctx,
+    ) {
+        let patch = match parse_reported(patch) {
+            Ok(patch) => patch,
+            Err(error) => return drop(reply.send(Err(error))),
+        };
+        let command = Command::PatchReported(Box::new(PatchReported {
+            identity: self.identity_id(module.as_ref()),
+            patch,
+            if_version,
+            limits: self.owner.facts().settings.twin_limits,
+            now: now(),
+        }));
+        self.change(&command, ctx, move |_, outcome, _| {
+            let version = changed(outcome).map(|change| change.twin.reported.version);
+            let _ = reply.send(version);
+        });
+    }
+
+    /// The twin as services see it.
+    pub(super) fn twin(&mut self, module: Option<ModuleId>, reply: Reply<TwinView>, ctx: &mut Ctx) {
+        self.after_barrier(ctx, move |actor, passed| {
+            let view = passed
+                .and_then(|()| actor.load_twin(module.as_ref()))
+                .and_then(|twin| actor.twin_view(module.as_ref(), twin));
+            let _ = reply.send(view);
+        });
+    }
+
+    pub(super) fn update_twin(
+        &mut self,
+        module: Option<ModuleId>,
+        update: TwinUpdate,
+        precondition: IfMatch,
+        reply: Reply<TwinView>,
+        ctx: &mut Ctx,
+    ) {
+        let command = Command::UpdateTwin(Box::new(UpdateTwin {
+            identity: self.identity_id(module.as_ref()),
+            update,
+            precondition,
+            limits: self.owner.facts().settings.twin_limits,
+            now: now(),
+        }));
+        self.change(&command, ctx, move |actor, outcome, ctx| {
+            let view = changed(outcome).and_then(|TwinChange { twin, notice }| {
+                if let Some(notice) = notice {
+                    actor.tell_changed(module.as_ref(), &twin, notice, ctx);
+                }
+                actor.twin_view(module.as_ref(), twin)
+            });
+            let _ = reply.send(view);
+        });
+    }
+
+    fn load_twin(&self, module: Option<&ModuleId>) -> Result<Twin, HubError> {
+        let created = match module {
+            Some(module) => self.load_module(module)?.created,
+            None => self.registered()?.created,
+        };
+        let identity = self.identity_id(module);
+        let twin = self.owner.read(|store, group| records::twin(store, group, &identity))?;
+        Ok(twin.unwrap_or_else(|| Twin::new(created)))
+    }
+
+    fn twin_view(&self, module: Option<&ModuleId>, twin: Twin) -> Result<TwinView, HubError> {
+        let mut device = self.device_view()?;
+        let live = self.sessions.current(module).map(|(_, live)| live);
+        device.connected = live.is_some();
+        (device.last_activity, device.connection_updated) = self.times(module);
+        Ok(TwinView {
+            c2d_count: self.owner.c2d_count(&self.identity_id(module))?,
+            model_id: live.and_then(|live| live.origin.model_id.clone()),
+            module: module.map(|module| self.load_module(module)).transpose()?,
+            device,
+            twin,
+        })
+    }
+
+    /// The session wants to hear of changes from now on: first of those that the identity has missed.
+    pub(super) fn tell_missed(&mut self, module: Option<&ModuleId>, ctx: &mut Ctx) {
+        let twin = match self.load_twin(module) {
+            Ok(twin) => twin,
+            Err(error) => {
+                return tracing::error!(%error, "a twin cannot be read");
+            }
+        };
+        let Some((_, live)) = self.sessions.current_mut(module) else { return };
+        live.desired_told = twin.desired.version;
+        if let Some(notice) = twin.missed()
+            && self.owner.facts().settings.notify_at_reconnect
+        {
+            self.tell(module, notice, twin.desired_seen, ctx);
+        }
+    }
+
+    /// The desired properties have changed.
+    fn tell_changed(
+        &mut self,
+        module: Option<&ModuleId>,
+        twin: &Twin,
+        notice: DesiredNotice,
+        ctx: &mut Ctx,
+    ) {
+        let Some((_, live)) = self.sessions.current_mut(module) else { return };
+        if !live.features.desired || notice.version <= live.desired_told {
+            return;
+        }
+        let is_next = notice.version == live.desired_told + 1;
+        // A change whose outcome was not known was not told; the whole section makes up for it.
+        let whole = || Twin { desired_seen: 0, ..twin.clone() }.missed();
+        let notice = if is_next { notice } else { whole().unwrap_or(notice) };
+        live.desired_told = notice.version;
+        self.tell(module, notice, twin.desired_seen, ctx);
+    }
+
+    fn tell(&mut self, module: Option<&ModuleId>, notice: DesiredNotice, seen: u64, ctx: &mut Ctx) {
+        let Some((_, live)) = self.sessions.current_mut(module) else { return };
+        let version = notice.version;
+        if !live.sink.push(Push::Desired(notice)) {
+            return self.close_session(module, CloseReason::Slow, ctx);
+        }
+        self.see_desired(module, version, seen);
+    }
+
+    /// Notes what the identity has been sent or has fetched. Nobody waits for it: if it gets lost, the identity is sent what
+    /// it has once more.
+    fn see_desired(&self, module: Option<&ModuleId>, version: u64, seen: u64) {
+        if version > seen {
+            let identity = self.identity_id(module);
+            self.owner.propose(&Command::SeeDesired { identity, version }, |outcome| {
+                if let Err(error) = outcome {
+                    tracing::debug!(%error, "what a device has seen was not noted");
+                }
+            });
+        }
+    }
+}
+
+fn changed(outcome: Result<Outcome, HubError>) -> Result<TwinChange, HubError> {
+    match outcome? {
+        Outcome::Twin(change) => Ok(*change),
+        other => Err(unexpected(&other)),
+    }
+}
