@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use ironhub_cluster::storage::StateStore;
-use ironhub_domain::auth::PolicySet;
+use ironhub_domain::auth::{Authority, PolicySet};
 use ironhub_domain::partition::{Command, ConsumerGroup, HubInfo};
 
 use crate::actor::NodeFacts;
@@ -15,6 +15,7 @@ use crate::partition::{Partition, records};
 pub(crate) struct Hub {
     pub(crate) info: HubInfo,
     pub(crate) policies: PolicySet,
+    pub(crate) authorities: Vec<Authority>,
 }
 
 /// Reads the hub, after founding it if the system partition is empty. Safe to repeat and to be interrupted: of facts and
@@ -47,5 +48,5 @@ pub(crate) async fn found(
     );
     let policies =
         records::policies(store)?.context("the policies are missing after they were written")?;
-    Ok(Hub { info, policies })
+    Ok(Hub { info, policies, authorities: records::authorities(store)? })
 }
