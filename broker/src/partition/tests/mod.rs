@@ -1,7 +1,9 @@
 //! A machine over a store in memory, driven as the engine drives it.
 
+mod c2d;
 mod devices;
 mod events;
+mod notices;
 mod positions;
 
 use std::sync::Arc;
