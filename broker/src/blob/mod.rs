@@ -12,11 +12,14 @@ pub mod error;
 pub mod filesystem;
 pub mod http;
 pub mod name;
+#[cfg_attr(not(feature = "cloud-storage"), path = "remote_absent.rs")]
+mod remote;
 pub mod sas;
 mod service;
 mod storage;
 
 pub use error::BlobError;
 pub use name::{BlobName, NameError};
+pub use remote::RemoteStorage;
 pub use service::{BlobService, CHUNK_BYTES, CONTAINER, TRANSFERS_MAX};
 pub use storage::{BlobFacts, Storage, UploadTarget};

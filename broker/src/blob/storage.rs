@@ -8,8 +8,9 @@ use ironhub_domain::time::UnixMs;
 use super::conditions::Conditions;
 use super::error::BlobError;
 use super::name::BlobName;
+use super::remote::RemoteStorage;
 use super::service::{BlobService, CONTAINER};
-use crate::config::{Config, UploadStorage};
+use crate::config::Config;
 
 /// Where and how a device uploads. The URL is `https://{host_name}/{container_name}/{blob_name}{sas_token}`
 /// (device-protocols.md 5).
@@ -37,7 +38,6 @@ pub struct BlobFacts {
 }
 
 /// Where uploads go.
-#[derive(Clone)]
 pub enum Storage {
     /// To this node's disk.
     Local {
@@ -46,31 +46,28 @@ pub enum Storage {
         /// The hub's DNS name.
         hostname: String,
     },
+    /// To a storage account.
+    Remote(RemoteStorage),
 }
 
 /// How often waiting blocks are looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 impl Storage {
-    /// Opens the storage that the configuration names. `disk_reserve` is the free space that this node keeps.
+    /// Opens the storage that the configuration names. `disk_reserve` is the free space that this node keeps, in bytes.
     pub fn open(config: &Config, disk_reserve: u64) -> anyhow::Result<Self> {
-        match &config.upload.storage {
-            UploadStorage::Local => Ok(Self::Local {
-                service: BlobService::open(&config.data_dir, disk_reserve)?,
-                hostname: config.hostname.clone(),
-            }),
-            UploadStorage::Azure { .. } | UploadStorage::S3 { .. } => {
-                anyhow::bail!(
-                    "upload.storage: this version keeps uploads in its data directory only"
-                )
-            }
+        if let Some(remote) = RemoteStorage::open(&config.upload.storage)? {
+            return Ok(Self::Remote(remote));
         }
+        let service = BlobService::open(&config.data_dir, disk_reserve)?;
+        Ok(Self::Local { service, hostname: config.hostname.clone() })
     }
 
     /// The endpoint that this node has to serve; `None` if uploads go elsewhere.
     pub fn endpoint(&self) -> Option<&Arc<BlobService>> {
         match self {
             Self::Local { service, .. } => Some(service),
+            Self::Remote(_) => None,
         }
     }
 
@@ -88,15 +85,22 @@ impl Storage {
         }
     }
 
-    /// A place for `name` that its holder may write and read until `expires`.
-    pub fn upload_target(&self, name: &BlobName, expires: UnixMs) -> UploadTarget {
+    /// A place for `name` that its holder may write and read until `expires`. Asks nobody; errors are those of a
+    /// signature that cannot be made.
+    pub async fn upload_target(
+        &self,
+        name: &BlobName,
+        expires: UnixMs,
+        now: UnixMs,
+    ) -> Result<UploadTarget, BlobError> {
         match self {
-            Self::Local { service, hostname } => UploadTarget {
+            Self::Local { service, hostname } => Ok(UploadTarget {
                 host_name: hostname.clone(),
                 container_name: CONTAINER.into(),
                 blob_name: name.as_str().into(),
                 sas_token: service.upload_token(name, expires),
-            },
+            }),
+            Self::Remote(remote) => remote.upload_target(name, expires, now).await,
         }
     }
 
@@ -112,6 +116,7 @@ impl Storage {
                     uri: format!("https://{hostname}/{CONTAINER}/{}", name.url_path()),
                 }))
             }
+            Self::Remote(remote) => remote.stat(name).await,
         }
     }
 
@@ -123,6 +128,7 @@ impl Storage {
                 let any = Conditions::default();
                 service.blocking(move |s| s.store.delete(&name, &any)).await
             }
+            Self::Remote(remote) => remote.delete(name).await,
         }
     }
 }

@@ -66,10 +66,13 @@ enum Operation {
 impl Operation {
     fn of(method: &Method, query: &Query) -> Result<Self, BlobError> {
         // Both change what a request means: a container's operation, an older state of a blob.
-        if ["restype", "snapshot", "versionid"].iter().any(|key| query.has(key)) {
-            return Err(BlobError::Unsupported);
+        if let Some(key) = ["restype", "snapshot", "versionid"].iter().find(|key| query.has(key)) {
+            return Err(BlobError::QueryValue(key));
         }
         let comp = query.only("comp").map(str::to_ascii_lowercase);
+        if comp.is_none() && query.has("comp") {
+            return Err(BlobError::QueryValue("comp"));
+        }
         match (method.as_str(), comp.as_deref()) {
             ("PUT", None) => Ok(Self::PutBlob),
             ("PUT", Some("block")) => Ok(Self::PutBlock),
@@ -78,6 +81,7 @@ impl Operation {
             ("GET", Some("blocklist")) => Ok(Self::GetBlockList),
             ("HEAD", None) => Ok(Self::GetProperties),
             ("DELETE", None) => Ok(Self::DeleteBlob),
+            ("PUT" | "GET" | "HEAD" | "DELETE", Some(_)) => Err(BlobError::QueryValue("comp")),
             _ => Err(BlobError::Unsupported),
         }
     }

@@ -27,7 +27,7 @@ async fn nothing_opens_without_a_token_for_this_blob_and_operation() {
         // A token is good for one blob, never for the container.
         (
             format!("GET {}", read.replacen("/d1/a?", "?restype=container&comp=list&", 1)),
-            "405 UnsupportedHttpVerb",
+            "400 InvalidQueryParameterValue",
         ),
         (format!("GET {}", read.replacen("/d1/a?", "?", 1)), "400 InvalidUri"),
     ] {
@@ -141,9 +141,18 @@ async fn requests_that_make_no_sense_are_refused_and_leave_nothing() {
         (format!("GET {}", with("comp=blocklist&")), "", "404 BlobNotFound"),
         (format!("GET {plain}"), "", "404 BlobNotFound"),
         (format!("HEAD {plain}"), "", "404 BlobNotFound"),
-        (format!("PUT {}", with("comp=page&")), "", "405 UnsupportedHttpVerb"),
-        (format!("PUT {}", with("comp=lease&")), "", "405 UnsupportedHttpVerb"),
-        (format!("GET {}", with("snapshot=2026-01-01T00:00:00Z&")), "", "405 UnsupportedHttpVerb"),
+        (
+            format!("PUT {}\n{typed}", with("comp=block&comp=blocklist&")),
+            "x",
+            "400 InvalidQueryParameterValue",
+        ),
+        (format!("PUT {}", with("comp=page&")), "", "400 InvalidQueryParameterValue"),
+        (format!("PUT {}", with("comp=lease&")), "", "400 InvalidQueryParameterValue"),
+        (
+            format!("GET {}", with("snapshot=2026-01-01T00:00:00Z&")),
+            "",
+            "400 InvalidQueryParameterValue",
+        ),
         (format!("POST {plain}"), "x", "405 UnsupportedHttpVerb"),
         (format!("OPTIONS {plain}"), "", "405 UnsupportedHttpVerb"),
     ] {
