@@ -25,7 +25,7 @@ use crate::frontends::{Bound, Frontends};
 use crate::http::{AdminContext, HttpContext};
 use crate::mqtt::MqttContext;
 use crate::net::accept::Gate;
-use crate::net::{certificates, tls};
+use crate::net::{authorities, certificates, tls};
 use crate::partition::{EventReader, Partition, PartitionMachine, Watermarks};
 use crate::router::request::CloseReason;
 use crate::router::{HubState, Router};
@@ -83,7 +83,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         config.hostname.clone(),
         hub.policies.clone(),
         hub.authorities,
-        |_, _, _| Err("certificates of authorities cannot be verified".into()),
+        authorities::verify,
         config.devices,
     );
     let workers: Vec<Arbiter> = (0..config.workers).map(|_| Arbiter::new()).collect();
@@ -112,7 +112,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let events = Arc::new(HubEvents::new(hub.info.clone(), readers.clone(), store.clone()));
     let policies = router.clone();
     let policies = Box::new(move || policies.policies());
-    let mut amqp = AmqpOptions::new(config.hostname.clone(), policies, events, draining.clone());
+    let mut amqp = AmqpOptions::new(
+        config.hostname.clone(),
+        policies,
+        events,
+        Arc::new(router.clone()),
+        draining.clone(),
+    );
+    amqp.services = Some(router.clone());
     amqp.handshake_timeout = config.handshake_timeout;
     amqp.token_timeout = config.handshake_timeout;
     let mqtt = MqttContext::new(router.clone(), &config, draining.clone());
@@ -127,6 +134,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             hub: Some(router.clone()),
             upgrade: Some(Arc::new(WebSockets { mqtt, amqp })),
             blob: Some(blob.clone()),
+            upload_ms: u64::try_from(config.upload.sas_ttl.as_millis()).unwrap_or(u64::MAX),
+            upload_notifications: config.upload.notifications,
             draining: draining.clone(),
         }),
         admin: Arc::new(AdminContext {

@@ -84,11 +84,20 @@ pub fn write_hub_env(
 ) -> anyhow::Result<()> {
     let owner = policies.get("iothubowner").context("the hub has no policy named iothubowner")?;
     let key = &owner.keys.primary;
-    let text = format!(
+    let mut text = format!(
         "IRONHUB_SERVICE_CONNECTION_STRING=HostName={hostname};SharedAccessKeyName=iothubowner;SharedAccessKey={key}\n\
          IRONHUB_EVENTHUB_CONNECTION_STRING=Endpoint=sb://{hostname}/;SharedAccessKeyName=iothubowner;\
          SharedAccessKey={key};EntityPath={entity}\n"
     );
+    for name in ["service", "device", "registryRead", "registryReadWrite"] {
+        // A hub may have dropped one of the policies it began with.
+        let Some(policy) = policies.get(name) else { continue };
+        let (variable, key) = (name.to_ascii_uppercase(), &policy.keys.primary);
+        text.push_str(&format!(
+            "IRONHUB_POLICY_{variable}_CONNECTION_STRING=HostName={hostname};SharedAccessKeyName={name};\
+             SharedAccessKey={key}\n"
+        ));
+    }
     let path = dir.join("hub.env");
     if fs::read_to_string(&path).is_ok_and(|current| current == text) {
         return Ok(());

@@ -3,6 +3,9 @@
 /// Path of the event hub on the hub's own name.
 pub(super) const BUILT_IN: &str = "messages/events";
 
+use super::device::address::{self as device, DeviceAddress};
+use super::service::ServiceNode;
+
 /// A node that links attach to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Address {
@@ -22,6 +25,10 @@ pub(super) enum Address {
         /// The partition's id, as given.
         partition: String,
     },
+    /// Where services send, or hear of outcomes.
+    Service(ServiceNode),
+    /// A part of a device or module.
+    Device(DeviceAddress),
     /// Nothing that this hub has.
     Unknown,
 }
@@ -29,7 +36,13 @@ pub(super) enum Address {
 impl Address {
     /// Reads an address.
     pub(super) fn parse(text: &str) -> Self {
+        if let Some(address) = device::parse(text) {
+            return Self::Device(address);
+        }
         let path = relative(text);
+        if let Some(node) = ServiceNode::parse(path) {
+            return Self::Service(node);
+        }
         let segments: Vec<&str> = path.split('/').collect();
         let is = |at: usize, word: &str| segments[at].eq_ignore_ascii_case(word);
         match segments.len() {
@@ -125,7 +138,7 @@ mod tests {
             "amqps://hub",
             "eh",
             "messages/events",
-            "/messages/devicebound",
+            "/messages/devicebound/x",
             "a/b/$management",
             "a/b/ConsumerGroups/g/Partitions/0",
             "eh/ConsumerGroups/g/Partitions/0/more",

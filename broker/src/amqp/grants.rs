@@ -1,9 +1,10 @@
-//! What a connection's client has proved: the union of its good tokens (service-protocols.md 3.3).
+//! What a connection's client has proved: the union of its good tokens (service-protocols.md 3.3, device-protocols.md 3.3).
 
 use ironhub_domain::auth::{Permissions, Principal};
+use ironhub_domain::ids::IdentityId;
 use ironhub_domain::time::UnixMs;
 
-/// Tokens that one connection may hold. A client of many partitions puts one for each.
+/// Tokens that one connection may hold. A client of many partitions, or of many devices, puts one for each.
 pub(super) const GRANTS_MAX: usize = 2_048;
 
 /// The client holds as many tokens as it may.
@@ -11,10 +12,47 @@ pub(super) const GRANTS_MAX: usize = 2_048;
 #[error("the connection holds {GRANTS_MAX} tokens, which is the limit")]
 pub(super) struct TooMany;
 
+/// Whom a token speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Bearer {
+    /// A shared access policy.
+    Policy(Principal),
+    /// A device or module.
+    Identity(IdentityId),
+}
+
+impl Bearer {
+    /// Whether it may act as this identity.
+    pub(super) fn may_act_as(&self, identity: &IdentityId) -> bool {
+        match self {
+            Self::Identity(own) => own == identity,
+            Self::Policy(principal) => {
+                let path = match &identity.module {
+                    None => format!("devices/{}", identity.device),
+                    Some(module) => format!("devices/{}/modules/{module}", identity.device),
+                };
+                principal.may(Permissions::DEVICE_CONNECT, &path)
+            }
+        }
+    }
+
+    /// Whether a token of the other for the same audience takes this one's place.
+    fn gives_way_to(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Policy(_), Self::Policy(_)) => true,
+            (Self::Identity(old), Self::Identity(new)) => old == new,
+            (Self::Policy(_), Self::Identity(_)) | (Self::Identity(_), Self::Policy(_)) => false,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Grant {
     audience: Box<str>,
-    principal: Principal,
+    bearer: Bearer,
+    /// The token itself, which the owner of a device wants to see; none if it is good for no device.
+    token: Option<Box<str>>,
+    ends: UnixMs,
 }
 
 /// The tokens of a connection.
@@ -34,40 +72,67 @@ impl Grants {
     pub(super) fn put(
         &mut self,
         audience: &str,
-        principal: Principal,
+        bearer: Bearer,
+        token: &str,
+        expires: UnixMs,
         now: UnixMs,
     ) -> Result<(), TooMany> {
-        let grace_ms = self.grace_ms;
         self.grants.retain(|grant| {
-            !grant.audience.eq_ignore_ascii_case(audience) && now < ends(&grant.principal, grace_ms)
+            let same = grant.audience.eq_ignore_ascii_case(audience);
+            !(same && grant.bearer.gives_way_to(&bearer)) && now < grant.ends
         });
         if self.grants.len() >= GRANTS_MAX {
             return Err(TooMany);
         }
-        self.grants.push(Grant { audience: audience.into(), principal });
+        let for_devices = match &bearer {
+            Bearer::Identity(_) => true,
+            Bearer::Policy(principal) => {
+                principal.permissions.contains(Permissions::DEVICE_CONNECT)
+            }
+        };
+        if self.grants.is_empty() {
+            // Most connections have one token; a vector's first growth would make room for four.
+            self.grants.reserve_exact(1);
+        }
+        self.grants.push(Grant {
+            audience: audience.into(),
+            bearer,
+            token: for_devices.then(|| token.into()),
+            ends: UnixMs(expires.0.saturating_add(self.grace_ms)),
+        });
         Ok(())
+    }
+
+    /// How many tokens there are.
+    pub(super) fn len(&self) -> usize {
+        self.grants.len()
     }
 
     /// Whether there is any token that still counts.
     pub(super) fn any(&self, now: UnixMs) -> bool {
-        self.grants.iter().any(|grant| now < ends(&grant.principal, self.grace_ms))
+        self.live(now).next().is_some()
     }
 
     /// Whether some token that still counts allows this on one of these paths, which are names of one thing.
     pub(super) fn allow(&self, permission: Permissions, paths: &[&str], now: UnixMs) -> bool {
-        self.grants.iter().any(|grant| {
-            now < ends(&grant.principal, self.grace_ms)
-                && paths.iter().any(|path| grant.principal.may(permission, path))
+        self.live(now).any(|grant| match &grant.bearer {
+            Bearer::Policy(principal) => paths.iter().any(|path| principal.may(permission, path)),
+            Bearer::Identity(_) => false,
         })
+    }
+
+    /// A token that still counts and lets its bearer act as this identity: the newest one.
+    pub(super) fn token_of(&self, identity: &IdentityId, now: UnixMs) -> Option<&str> {
+        let mut live = self.live(now);
+        live.rfind(|grant| grant.bearer.may_act_as(identity))?.token.as_deref()
     }
 
     /// When the next token stops to count.
     pub(super) fn next_end(&self, now: UnixMs) -> Option<UnixMs> {
-        let ends = self.grants.iter().map(|grant| ends(&grant.principal, self.grace_ms));
-        ends.filter(|end| now < *end).min()
+        self.live(now).map(|grant| grant.ends).min()
     }
-}
 
-fn ends(principal: &Principal, grace_ms: u64) -> UnixMs {
-    UnixMs(principal.expires.0.saturating_add(grace_ms))
+    fn live(&self, now: UnixMs) -> impl DoubleEndedIterator<Item = &Grant> {
+        self.grants.iter().filter(move |grant| now < grant.ends)
+    }
 }

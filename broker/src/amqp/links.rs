@@ -5,16 +5,17 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use ironhub_domain::auth::Permissions;
 use ironhub_wire::amqp::{
-    Attach, AttachReply, DeliveryState, Error, Event, LinkId, Role, Text, Value, condition,
+    Attach, AttachReply, DeliveryState, Error, Event, LinkId, Role, Text, condition,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::address::{self, Address};
+use super::asking::PutToken;
 use super::eventhub::{self, Attached, Receiver};
 use super::requests::{Answer, Request};
 use super::session::{Session, wall_clock};
-use super::{AMQPS_PORT, cbs, metrics};
+use super::{AMQPS_PORT, metrics};
 
 /// Requests that a client may have under way on one link.
 const REQUEST_CREDIT: u32 = 50;
@@ -53,36 +54,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 }
             }
             Event::Attach { link, attach } => self.on_attach(link, &attach),
-            Event::Transfer { link, delivery, settled, message, .. } => {
-                self.on_transfer(link, delivery, settled, &message);
+            Event::Transfer { link, delivery, settled, format, message, .. } => {
+                let (how, connection) = ((delivery, settled), &mut self.connection);
+                if !self.devices.on_transfer(link, how, format, &message, connection)
+                    && !self.service_transfer(link, how, &message)
+                {
+                    self.on_transfer(link, delivery, settled, &message);
+                }
             }
             Event::Sendable { link, drain } => {
+                if self.devices.on_sendable(link, drain, &mut self.connection) {
+                    return;
+                }
                 if let (Some(Link::Receiver(receiver)), true) = (self.links.get_mut(&link), drain) {
                     receiver.drain();
                 }
             }
-            // Everything is sent settled; some clients tell outcomes all the same.
-            Event::Disposition { .. } => {}
-            Event::Detached { link, .. } => drop(self.links.remove(&link)),
+            // Events are sent settled; some clients tell outcomes all the same.
+            Event::Disposition { link, delivery, settled, state } => {
+                if let Some(router) = &self.context.options.services
+                    && self.services.on_disposition(link, delivery, settled, state.as_ref(), router)
+                {
+                    return;
+                }
+                let connection = &mut self.connection;
+                self.devices.on_disposition(link, delivery, settled, state, connection);
+            }
+            Event::Detached { link, .. } => {
+                self.devices.on_detached(link);
+                self.service_detached(link);
+                self.links.remove(&link);
+            }
             Event::Closed { error } => {
                 self.links.clear();
+                self.devices.clear();
+                self.clear_services();
                 self.ended = error.map(|error| error.to_string());
             }
         }
-    }
-
-    fn on_plain(&mut self, user: &Text, password: &Text) {
-        let now = wall_clock();
-        let accepted = match cbs::plain(user.as_str(), password.as_str(), &self.context, now) {
-            Ok(principal) => self.grants.put("", principal, now).is_ok(),
-            Err(error) => {
-                tracing::debug!(%error, "PLAIN credentials refused");
-                false
-            }
-        };
-        self.plain = accepted;
-        self.tokens_end = self.grants.next_end(now);
-        self.connection.sasl_outcome(accepted);
     }
 
     fn on_attach(&mut self, link: LinkId, attach: &Attach) {
@@ -95,17 +104,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if self.plain && address::is_built_in(text) && address != Address::Unknown {
             return self.redirect(link, attach, text);
         }
-        match self.open_link(&address, attach) {
-            Ok((kind, reply)) => {
+        let opened = match address {
+            Address::Device(address) => self.attach_device(link, attach, address),
+            Address::Service(node) => self.attach_service(link, attach, node),
+            address => self.open_link(&address, attach).map(|(kind, reply)| {
                 self.connection.accept(link, attach, reply);
                 self.links.insert(link, kind);
-            }
-            Err(error) => {
-                let told: &'static str = known(&error);
-                metrics::refused(told);
-                tracing::debug!(address = text, %error, "AMQP link refused");
-                self.connection.refuse(link, attach, error);
-            }
+            }),
+        };
+        if let Err(error) = opened {
+            let told: &'static str = known(&error);
+            metrics::refused(told);
+            tracing::debug!(address = text, %error, "AMQP link refused");
+            self.connection.refuse(link, attach, error);
         }
     }
 
@@ -140,7 +151,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 "events are sent by devices; this address can only be received from",
             )),
             (Address::Unknown, _) if !self.grants.any(wall_clock()) => Err(unauthorized()),
-            (Address::Unknown, _) => {
+            // Links of devices and services are not opened here.
+            (Address::Device(_) | Address::Service(_) | Address::Unknown, _) => {
                 Err(Error::new(condition::NOT_FOUND, "the hub has no node of this address"))
             }
         }
@@ -182,6 +194,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn on_transfer(&mut self, link: LinkId, delivery: u32, settled: bool, message: &Bytes) {
         let request = Request::read(message);
+        let request = match (self.links.get(&link), request) {
+            (Some(Link::CbsRequests), Ok(request)) => {
+                return self.on_put_token(PutToken { link, delivery, settled, request });
+            }
+            (_, request) => request,
+        };
         // A request is settled before it is answered (service-protocols.md 3.1 E12).
         match (&request, settled) {
             (_, true) => self.connection.consumed(link),
@@ -193,15 +211,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let Ok(request) = request else { return };
         let answer = match self.links.get(&link) {
-            Some(Link::CbsRequests) => self.put_token(&request),
             Some(Link::ManagementRequests) => {
                 eventhub::answer(&request, &*self.context.options.events)
             }
-            Some(Link::CbsReplies | Link::ManagementReplies { .. } | Link::Receiver(_)) | None => {
+            Some(
+                Link::CbsRequests
+                | Link::CbsReplies
+                | Link::ManagementReplies { .. }
+                | Link::Receiver(_),
+            )
+            | None => {
                 return;
             }
         };
-        let Some(to) = self.reply_link(link, &request) else {
+        self.reply(link, &request, &answer);
+    }
+
+    /// Sends the answer to a request that came on `link`, now or when there is credit.
+    pub(super) fn reply(&mut self, link: LinkId, request: &Request, answer: &Answer) {
+        let Some(to) = self.reply_link(link, request) else {
             tracing::debug!("a request came without a link for its answer");
             return;
         };
@@ -209,23 +237,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             let text = "answers wait for credit that is not granted";
             return self.close_with(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
         }
-        self.replies.0.push_back((to, request.answer(&answer)));
+        self.replies.0.push_back((to, request.answer(answer)));
         self.send_replies();
-    }
-
-    fn put_token(&mut self, request: &Request) -> Answer {
-        let now = wall_clock();
-        match cbs::put_token(request, &self.context, now) {
-            Ok(put) => match self.grants.put(&put.audience, put.principal, now) {
-                Ok(()) => {
-                    self.token_due = None;
-                    self.tokens_end = self.grants.next_end(now);
-                    Answer::ok(Value::Null)
-                }
-                Err(error) => Answer::failed(403, None, &error.to_string()),
-            },
-            Err(answer) => answer,
-        }
     }
 
     /// The reply link of a request's session; of several, the one that the request names.
@@ -271,39 +284,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
-    /// Detaches links whose token has ended, and closes a connection that never had one in time.
-    pub(super) fn check_deadlines(&mut self) {
-        if self.token_due.is_some_and(|due| due <= Instant::now()) {
-            self.token_due = None;
-            let text = "no token was put in time";
-            return self.close_with(Error::new(condition::UNAUTHORIZED_ACCESS, text));
-        }
-        if self.plain && self.connection.is_open() && !self.grants.any(wall_clock()) {
-            let text = "the connection's token has expired";
-            return self.close_with(Error::new(condition::UNAUTHORIZED_ACCESS, text));
-        }
-        let now = wall_clock();
-        if self.tokens_end.is_some_and(|end| end <= now) {
-            self.detach_expired();
-            self.tokens_end = self.grants.next_end(now);
-        }
-    }
-
-    fn detach_expired(&mut self) {
-        let allowed = |link: &Link| match link {
-            Link::CbsRequests | Link::CbsReplies => true,
-            Link::ManagementRequests | Link::ManagementReplies { .. } => {
-                self.authorize(&self.management_paths()).is_ok()
-            }
-            Link::Receiver(receiver) => self.authorize(&receiver.paths()).is_ok(),
-        };
-        let expired: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| !allowed(link)).map(|(id, _)| *id).collect();
-        for link in expired {
-            self.detach(link, Error::new(condition::UNAUTHORIZED_ACCESS, "the token has expired"));
-        }
-    }
-
     pub(super) fn detach(&mut self, link: LinkId, error: Error) {
         tracing::debug!(%error, "AMQP link detached");
         self.links.remove(&link);
@@ -312,17 +292,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     pub(super) fn close_with(&mut self, error: Error) {
         self.links.clear();
+        self.devices.clear();
         self.ended = Some(error.to_string());
         self.connection.close(Some(error));
     }
 
-    fn management_paths(&self) -> [String; 2] {
+    pub(super) fn management_paths(&self) -> [String; 2] {
         let entity = self.context.options.events.entity_name();
         [format!("{entity}/$management"), format!("{}/$management", address::BUILT_IN)]
     }
 
     /// Reading events and their properties takes ServiceConnect (service-protocols.md 1.1).
-    fn authorize(&self, paths: &[String; 2]) -> Result<(), Error> {
+    pub(super) fn authorize(&self, paths: &[String; 2]) -> Result<(), Error> {
         let paths = [paths[0].as_str(), paths[1].as_str()];
         if self.grants.allow(Permissions::SERVICE_CONNECT, &paths, wall_clock()) {
             return Ok(());

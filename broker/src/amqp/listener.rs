@@ -16,7 +16,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let peer = peer.into();
-    let mut session = Box::new(Session::new(stream, context));
+    let mut session = Box::new(Session::new(stream, peer.certificate.clone(), context));
     let ended = session.run().await;
     tracing::debug!(%peer, reason = %ended, "AMQP connection closed");
     session.close().await;

@@ -1,23 +1,28 @@
 //! The AMQP 1.0 frontend: one task per connection, over any byte stream (TCP, TLS).
 //!
 //! [`listener`] runs a connection from its first byte to its end; [`session`] is its loop; what the bytes mean is the
-//! business of [`ironhub_wire::amqp`]. [`links`] says what a link is for, [`cbs`] and [`grants`] what its client may do,
-//! [`eventhub`] serves the Event Hubs-compatible endpoint. An idle connection holds no buffer, and a client that does not
-//! read is not read from.
+//! business of [`ironhub_wire::amqp`]. [`links`] says what a link is for, [`tokens`] and [`grants`] what its client may do,
+//! [`device`] serves devices and modules, [`eventhub`] the Event Hubs-compatible endpoint. An idle connection holds no
+//! buffer, and a client that does not read is not read from.
 
 mod address;
+mod asking;
 mod cbs;
+pub mod device;
 mod errors;
 pub mod eventhub;
 mod grants;
+mod identities;
 mod links;
 mod listener;
 mod metrics;
 mod requests;
+mod service;
 mod session;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +32,8 @@ use ironhub_domain::limits::SAS_CLOCK_SKEW_MS;
 use ironhub_wire::amqp::ConnectionConfig;
 use tokio::sync::watch;
 
+use device::DeviceOwners;
+use crate::router::Router;
 use eventhub::{EventSource, Receivers};
 
 pub use listener::serve;
@@ -42,9 +49,13 @@ pub struct AmqpOptions {
     pub policies: Box<dyn Fn() -> Arc<PolicySet> + Send + Sync>,
     /// The event log.
     pub events: Arc<dyn EventSource>,
+    /// Where devices are.
+    pub devices: Arc<dyn DeviceOwners>,
+    /// The hub that the service endpoints work on; without it they are no nodes of this hub.
+    pub services: Option<Router>,
     /// From the first byte to `open`.
     pub handshake_timeout: Duration,
-    /// From `open` to the first good token (service-protocols.md 3.2).
+    /// From `open` to the first good token or identity (device-protocols.md 3.2).
     pub token_timeout: Duration,
     /// How long a link outlives its token.
     pub token_grace: Duration,
@@ -53,19 +64,22 @@ pub struct AmqpOptions {
 }
 
 impl AmqpOptions {
-    /// With the time limits of service-protocols.md.
+    /// With the time limits of device-protocols.md 3.2 and service-protocols.md 3.2.
     pub fn new(
         hub_host: String,
         policies: Box<dyn Fn() -> Arc<PolicySet> + Send + Sync>,
         events: Arc<dyn EventSource>,
+        devices: Arc<dyn DeviceOwners>,
         draining: watch::Receiver<bool>,
     ) -> Self {
         Self {
             hub_host,
             policies,
             events,
+            devices,
+            services: None,
             handshake_timeout: Duration::from_secs(30),
-            token_timeout: Duration::from_secs(30),
+            token_timeout: Duration::from_secs(60),
             token_grace: Duration::from_millis(SAS_CLOCK_SKEW_MS),
             draining,
         }

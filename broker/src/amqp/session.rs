@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ironhub_domain::auth::PeerCertificate;
 use ironhub_domain::time::UnixMs;
 use ironhub_wire::amqp::limits::OUTPUT_BYTES_HIGH;
 use ironhub_wire::amqp::{Connection, Error, LinkId, condition};
@@ -17,8 +18,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::AmqpContext;
+use super::asking::Asking;
+use super::device::Devices;
 use super::grants::Grants;
 use super::links::{Link, Replies};
+use super::service::Services;
 use super::socket::{Socket, SocketEnd};
 
 /// Longest sleep; deadlines of the engine may be "never".
@@ -40,7 +44,13 @@ pub(super) struct Session<S> {
     socket: Socket<S>,
     pub(super) connection: Connection,
     pub(super) context: Arc<AmqpContext>,
+    /// What the client showed in its TLS handshake.
+    pub(super) certificate: Option<Arc<PeerCertificate>>,
     pub(super) grants: Grants,
+    pub(super) asking: Asking,
+    pub(super) devices: Devices,
+    pub(super) services: Services,
+    /// All but those of devices and services.
     pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) replies: Replies,
     /// It authenticated with PLAIN: its token is all it ever has.
@@ -54,13 +64,23 @@ pub(super) struct Session<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
-    pub(super) fn new(stream: S, context: Arc<AmqpContext>) -> Self {
+    pub(super) fn new(
+        stream: S,
+        certificate: Option<Arc<PeerCertificate>>,
+        context: Arc<AmqpContext>,
+    ) -> Self {
+        let owners = &context.options.devices;
+        let devices = Devices::new(owners.clone());
         let grace_ms = u64::try_from(context.options.token_grace.as_millis()).unwrap_or(u64::MAX);
         Self {
             socket: Socket::new(stream),
             connection: Connection::new(context.connection.clone(), 0),
+            certificate,
             grants: Grants::new(grace_ms),
+            asking: Asking::new(owners.clone(), devices.inbox().clone()),
+            devices,
             context,
+            services: Services::default(),
             links: BTreeMap::new(),
             replies: Replies::default(),
             plain: false,
@@ -104,8 +124,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// Closes the stream; receivers give their places back before that.
-    pub(super) async fn close(self) {
-        drop((self.links, self.connection));
+    pub(super) async fn close(mut self) {
+        self.clear_services();
+        drop((self.links, self.devices, self.connection));
         self.socket.close().await;
     }
 
@@ -116,6 +137,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.on_event(event);
         }
         self.check_deadlines();
+        self.work_tokens();
+        self.work_devices();
         self.send_replies();
         self.pump();
         self.socket.shrink();
@@ -157,10 +180,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     ) -> Result<bool, SocketEnd> {
         let now = self.now();
         let mut moved = self.socket.poll_write(cx, &mut self.connection, now)?;
-        if self.connection.output_len() < OUTPUT_BYTES_HIGH && !self.connection.is_closed() {
+        let room = self.connection.output_len() < OUTPUT_BYTES_HIGH && !self.devices.is_full();
+        if room && !self.connection.is_closed() {
             moved |= self.socket.poll_read(cx)?;
         }
+        moved |= self.devices.inbox().poll(cx);
         moved |= self.poll_receivers(cx);
+        if let Some(router) = &self.context.options.services {
+            moved |= self.services.poll(cx, &mut self.connection, router);
+        }
         if moved {
             return Ok(true);
         }
@@ -204,8 +232,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Some(due) = self.token_due {
             deadline = deadline.min(due);
         }
-        if let Some(stalls) = self.socket.stalls_at() {
-            deadline = deadline.min(stalls);
+        let dues = [self.socket.stalls_at(), self.devices.deadline(), self.services.due()];
+        for due in dues.into_iter().flatten() {
+            deadline = deadline.min(due);
         }
         if let Some(end) = self.tokens_end {
             let left = Duration::from_millis(end.0.saturating_sub(wall_clock().0));

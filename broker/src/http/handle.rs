@@ -17,6 +17,7 @@ use tracing::{debug, error};
 
 use super::HttpContext;
 use super::body::{self, BodyError};
+use super::device::{self, files, telemetry};
 use super::errors::{HttpError, Reply};
 use super::route::{Matched, Operation, route};
 use super::service::twins::Change;
@@ -82,6 +83,12 @@ where
         Operation::InvokeMethod => twins::invoke(&ids, head, body, context).await,
         Operation::SendC2d => messages::send(&ids, head, body, context).await,
         Operation::PurgeC2d => messages::purge(&ids, head, context).await,
+        Operation::SendD2c => telemetry::send(&ids, head, body, context).await,
+        Operation::ReceiveC2d => device::messages::receive(&ids, head, context).await,
+        Operation::CompleteC2d => device::messages::complete_or_reject(&ids, head, context).await,
+        Operation::AbandonC2d => device::messages::abandon(&ids, head, context).await,
+        Operation::AnnounceUpload => files::announce(&ids, head, body, context).await,
+        Operation::FinishUpload => files::finish(&ids, head, body, context).await,
         Operation::NotBuilt(what) => Err(HttpError::NotBuilt(what)),
     }
 }
@@ -127,6 +134,12 @@ fn label(operation: Operation) -> &'static str {
         Operation::InvokeMethod => "invoke_method",
         Operation::SendC2d => "send_c2d",
         Operation::PurgeC2d => "purge_c2d",
+        Operation::SendD2c => "send_d2c",
+        Operation::ReceiveC2d => "receive_c2d",
+        Operation::CompleteC2d => "complete_c2d",
+        Operation::AbandonC2d => "abandon_c2d",
+        Operation::AnnounceUpload => "announce_upload",
+        Operation::FinishUpload => "finish_upload",
         Operation::NotBuilt(_) => "not_built",
     }
 }

@@ -64,7 +64,11 @@ where
     let mut draining = context.draining.clone();
     let leaving = Arc::new(Mutex::new(None));
     let slot = Arc::clone(&leaving);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let certificate = peer.certificate.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
+        }
         let (context, slot) = (Arc::clone(&context), Arc::clone(&slot));
         async move { Ok::<_, Infallible>(respond(request, &context, &slot).await) }
     });

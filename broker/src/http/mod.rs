@@ -6,6 +6,7 @@
 
 pub mod authorize;
 pub mod body;
+pub mod device;
 pub mod errors;
 mod handle;
 pub mod health;
@@ -47,6 +48,10 @@ pub struct HttpContext {
     pub upgrade: Option<Arc<dyn UpgradeHandler>>,
     /// Where uploaded files go; if that is this node, its blobs are served here, too.
     pub blob: Option<Arc<Storage>>,
+    /// How long a device has for an upload, in milliseconds.
+    pub upload_ms: u64,
+    /// Whether services are told of finished uploads.
+    pub upload_notifications: bool,
     /// Turns true when the node drains: connections finish the request they are in and close.
     pub draining: watch::Receiver<bool>,
 }

@@ -8,8 +8,9 @@
 use hyper::Method;
 
 use Operation::{
-    DeleteDevice, DeleteModule, GetDevice, GetModule, GetTwin, InvokeMethod, ListDevices,
-    ListModules, NotBuilt, PatchTwin, PurgeC2d, PutDevice, PutModule, ReplaceTwin, SendC2d,
+    AbandonC2d, AnnounceUpload, CompleteC2d, DeleteDevice, DeleteModule, FinishUpload, GetDevice,
+    GetModule, GetTwin, InvokeMethod, ListDevices, ListModules, NotBuilt, PatchTwin, PurgeC2d,
+    PutDevice, PutModule, ReceiveC2d, ReplaceTwin, SendC2d, SendD2c,
 };
 
 /// What a request asks for.
@@ -43,6 +44,18 @@ pub enum Operation {
     SendC2d,
     /// `DELETE /devices/{id}/commands`, and a module's.
     PurgeC2d,
+    /// `POST /devices/{id}/messages/events`, and a module's.
+    SendD2c,
+    /// `GET /devices/{id}/messages/deviceBound`, and a module's.
+    ReceiveC2d,
+    /// `DELETE /devices/{id}/messages/deviceBound/{lock}`, and a module's: complete or reject.
+    CompleteC2d,
+    /// `POST /devices/{id}/messages/deviceBound/{lock}/abandon`, and a module's.
+    AbandonC2d,
+    /// `POST /devices/{id}/files`.
+    AnnounceUpload,
+    /// `POST /devices/{id}/files/notifications[/{correlation id}]`.
+    FinishUpload,
     /// A call of the protocol that this version does not carry out; the text names it.
     NotBuilt(&'static str),
 }
@@ -102,25 +115,19 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("DELETE", "devices/{}/commands", PurgeC2d),
     ("DELETE", "devices/{}/modules/{}/commands", PurgeC2d),
     ("POST", "devices/{}/applyConfigurationContent", NotBuilt("configurations")),
-    ("POST", "devices/{}/messages/events", NotBuilt("device telemetry over HTTPS")),
-    ("POST", "devices/{}/modules/{}/messages/events", NotBuilt("module telemetry over HTTPS")),
-    ("GET", "devices/{}/messages/deviceBound", NotBuilt("cloud-to-device messages over HTTPS")),
+    ("POST", "devices/{}/messages/events", SendD2c),
+    ("POST", "devices/{}/modules/{}/messages/events", SendD2c),
+    ("GET", "devices/{}/messages/deviceBound", ReceiveC2d),
+    ("GET", "devices/{}/modules/{}/messages/deviceBound", ReceiveC2d),
     ("POST", "devices/{}/messages/deviceBound", SendC2d),
     ("POST", "devices/{}/modules/{}/messages/deviceBound", SendC2d),
-    ("DELETE", "devices/{}/messages/deviceBound", NotBuilt("cloud-to-device messages over HTTPS")),
-    (
-        "DELETE",
-        "devices/{}/messages/deviceBound/{}",
-        NotBuilt("cloud-to-device messages over HTTPS"),
-    ),
-    (
-        "POST",
-        "devices/{}/messages/deviceBound/{}/abandon",
-        NotBuilt("cloud-to-device messages over HTTPS"),
-    ),
-    ("POST", "devices/{}/files", NotBuilt("file upload")),
-    ("POST", "devices/{}/files/notifications", NotBuilt("file upload")),
-    ("POST", "devices/{}/files/notifications/{}", NotBuilt("file upload")),
+    ("DELETE", "devices/{}/messages/deviceBound/{}", CompleteC2d),
+    ("DELETE", "devices/{}/modules/{}/messages/deviceBound/{}", CompleteC2d),
+    ("POST", "devices/{}/messages/deviceBound/{}/abandon", AbandonC2d),
+    ("POST", "devices/{}/modules/{}/messages/deviceBound/{}/abandon", AbandonC2d),
+    ("POST", "devices/{}/files", AnnounceUpload),
+    ("POST", "devices/{}/files/notifications", FinishUpload),
+    ("POST", "devices/{}/files/notifications/{}", FinishUpload),
     ("GET", "twins/{}", GetTwin),
     ("PATCH", "twins/{}", PatchTwin),
     ("PUT", "twins/{}", ReplaceTwin),

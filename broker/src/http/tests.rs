@@ -25,7 +25,15 @@ fn context(upgrade: Option<Arc<dyn UpgradeHandler>>) -> HttpContext {
     // A receiver whose sender is gone never drains.
     let draining = watch::channel(false).1;
     let registry = Arc::new(MemoryRegistry::default());
-    HttpContext { registry, hub: None, upgrade, blob: None, draining }
+    HttpContext {
+        registry,
+        hub: None,
+        upgrade,
+        blob: None,
+        upload_ms: 0,
+        upload_notifications: false,
+        draining,
+    }
 }
 
 /// A token of a policy for the whole hub.

@@ -10,6 +10,7 @@ use ironhub_domain::ids::{DeviceId, IdentityId};
 use parking_lot::Mutex;
 
 use super::Directories;
+use super::notices::{NoticeDesk, NoticeSettings};
 use super::request::DeviceView;
 use crate::actor::{Directory, NodeFacts};
 use crate::partition::{Partition, records};
@@ -19,6 +20,7 @@ pub struct HubState {
     facts: Arc<NodeFacts>,
     directories: Directories,
     system: Partition,
+    notices: NoticeDesk,
     /// Held while the facts take what the system partition says, so that an older answer never replaces a newer one.
     refresh: Mutex<()>,
 }
@@ -29,7 +31,15 @@ impl HubState {
         directories: Directories,
         system: Partition,
     ) -> Arc<Self> {
-        Arc::new(Self { facts, directories, system, refresh: Mutex::default() })
+        let owners = directories.iter().map(|directory| directory.owner().clone()).collect();
+        let notices =
+            NoticeDesk::new(owners, NoticeSettings::FEEDBACK, NoticeSettings::FILE_UPLOAD);
+        Arc::new(Self { facts, directories, system, notices, refresh: Mutex::default() })
+    }
+
+    /// What services are told of on the hub's own account.
+    pub(super) fn notices(&self) -> &NoticeDesk {
+        &self.notices
     }
 
     /// The partition that holds what concerns the hub as a whole.

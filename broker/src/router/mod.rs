@@ -6,6 +6,7 @@
 mod device;
 mod fresh;
 mod local;
+mod notices;
 pub mod request;
 mod service;
 mod session;
@@ -24,6 +25,7 @@ use crate::metrics::device as meters;
 use request::{CloseReason, ConnectRequest, Connected, DeviceView};
 
 pub use local::HubState;
+pub use notices::{NoticeBatch, NoticeDesk, NoticeSettings};
 pub use session::DeviceSession;
 
 /// Cheap to clone; every frontend holds one.
@@ -41,6 +43,11 @@ impl Router {
     /// The hub's full host name.
     pub fn hub_host(&self) -> &str {
         &self.facts().hub_host
+    }
+
+    /// Feedback and file notifications, for services.
+    pub fn notices(&self) -> &NoticeDesk {
+        self.state.notices()
     }
 
     /// The shared access policies as they are now.

@@ -4,8 +4,12 @@
 //! Each partition keeps its notices, in order, until a service completes them or their time is over. Who holds which of
 //! them locked is known to the leader only: after a change of leader they are delivered again.
 
+mod json;
+
 use crate::ids::{DeviceId, IdentityId};
 use crate::time::UnixMs;
+
+pub use json::{FEEDBACK_TYPE, FILE_UPLOAD_TYPE};
 
 /// Which of the two queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

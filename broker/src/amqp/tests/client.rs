@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use ironhub_wire::amqp::codec::Compound;
 use ironhub_wire::amqp::frame::{AMQP_HEADER, FrameKind, next_frame, put_frame};
 use ironhub_wire::amqp::message::MessageBuilder;
-use ironhub_wire::amqp::performative::{Attach, Begin, Flow, Performative, Transfer};
+use ironhub_wire::amqp::performative::{Attach, Begin, Flow, Open, Performative, Transfer};
 use ironhub_wire::amqp::{
     Described, Map, Message, MessageId, Properties, Role, Source, Target, Text, Value,
 };
@@ -15,6 +15,9 @@ use crate::amqp::session::wall_clock;
 use crate::client::sas::{KeyForm, token};
 
 const SELECTOR: &str = "apache.org:selector-filter:string";
+
+/// Bytes of a message that one frame carries.
+const PART_BYTES: usize = 60_000;
 
 /// Where every test's session is.
 pub const CHANNEL: u16 = 1;
@@ -37,7 +40,17 @@ impl Client {
 
     /// What follows the header.
     pub async fn open_frames(&mut self) {
-        self.write(0, Performative::Open(Box::default()), b"").await;
+        self.begin(Open::default()).await;
+    }
+
+    /// As [`Client::open`], with frames no larger than this.
+    pub async fn open_with_frames(&mut self, bytes: u32) {
+        self.raw(&AMQP_HEADER).await;
+        self.begin(Open { max_frame_size: Some(bytes), ..Open::default() }).await;
+    }
+
+    async fn begin(&mut self, open: Open) {
+        self.write(0, Performative::Open(Box::new(open)), b"").await;
         let window = 10_000;
         let begin = Begin { incoming_window: window, outgoing_window: window, ..Begin::default() };
         self.write(CHANNEL, Performative::Begin(Box::new(begin)), b"").await;
@@ -195,16 +208,37 @@ impl Client {
     }
 
     pub async fn transfer(&mut self, handle: u32, message: &[u8]) -> u32 {
+        self.transfer_of(handle, 0, false, message).await
+    }
+
+    /// A message in frames that the hub takes; its delivery's number.
+    pub async fn transfer_of(
+        &mut self,
+        handle: u32,
+        format: u32,
+        settled: bool,
+        message: &[u8],
+    ) -> u32 {
         let delivery = self.delivery;
         self.delivery += 1;
-        let transfer = Transfer {
-            handle,
-            delivery_id: Some(delivery),
-            delivery_tag: Some(Bytes::copy_from_slice(&delivery.to_be_bytes())),
-            ..Transfer::default()
-        };
-        self.write(CHANNEL, Performative::Transfer(transfer), message).await;
-        delivery
+        let mut rest = message;
+        loop {
+            let (part, left) = rest.split_at(rest.len().min(PART_BYTES));
+            rest = left;
+            let transfer = Transfer {
+                handle,
+                delivery_id: Some(delivery),
+                delivery_tag: Some(Bytes::copy_from_slice(&delivery.to_be_bytes())),
+                message_format: Some(format),
+                settled: Some(settled),
+                more: !rest.is_empty(),
+                ..Transfer::default()
+            };
+            self.write(CHANNEL, Performative::Transfer(transfer), part).await;
+            if rest.is_empty() {
+                return delivery;
+            }
+        }
     }
 
     /// The next message on a link.

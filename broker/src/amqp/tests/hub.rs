@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ironhub_domain::HubError;
-use ironhub_domain::auth::PolicySet;
+use ironhub_domain::auth::{PeerCertificate, PolicySet};
 use ironhub_domain::event::{
     AuthMethod, AuthScope, AuthType, D2cMessage, Event, Origin, StartPosition,
 };
@@ -17,8 +17,10 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use super::client::Client;
+use super::device::Owners;
 use crate::amqp::eventhub::EventSource;
 use crate::amqp::{AmqpContext, AmqpOptions, serve};
+use crate::net::Peer;
 
 pub const HOST: &str = "hub1.example.test";
 pub const KEY: &str = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
@@ -119,6 +121,7 @@ impl EventSource for Events {
 
 pub struct Hub {
     pub events: Arc<Events>,
+    pub devices: Owners,
     pub drain: watch::Sender<bool>,
     context: Arc<AmqpContext>,
 }
@@ -129,15 +132,27 @@ impl Hub {
         let policies = Arc::new(PolicySet::defaults(|| KEY.to_owned()));
         let (drain, draining) = watch::channel(false);
         let policies = Box::new(move || policies.clone());
-        let mut options = AmqpOptions::new(HOST.into(), policies, events.clone(), draining);
+        let devices = Owners::default();
+        let owners = Arc::new(devices.clone());
+        let mut options = AmqpOptions::new(HOST.into(), policies, events.clone(), owners, draining);
         change(&mut options);
-        Self { events, drain, context: AmqpContext::new(options) }
+        Self { events, devices, drain, context: AmqpContext::new(options) }
     }
 
     /// A connection whose first byte has not been sent; `capacity` is what the stream holds.
     pub fn stream(&self, capacity: usize) -> tokio::io::DuplexStream {
+        self.stream_of(capacity, None)
+    }
+
+    /// The same of a client that showed a certificate.
+    pub fn stream_of(
+        &self,
+        capacity: usize,
+        certificate: Option<PeerCertificate>,
+    ) -> tokio::io::DuplexStream {
         let (ours, theirs) = tokio::io::duplex(capacity);
-        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let peer = Peer { addr, certificate: certificate.map(Arc::new) };
         tokio::task::spawn_local(serve(theirs, peer, self.context.clone()));
         ours
     }

@@ -26,7 +26,7 @@ pub(super) fn allow(
 }
 
 /// The device, or module, that a path names by one id or two.
-pub(super) fn identity(ids: &[String]) -> Result<IdentityId, HubError> {
+pub(in crate::http) fn identity(ids: &[String]) -> Result<IdentityId, HubError> {
     // The routing table gives each operation its ids; the empty id of a missing one breaks the grammar and is refused.
     let device = DeviceId::new(ids.first().map_or("", String::as_str))?;
     let module = ids.get(1).map(|id| ModuleId::new(id)).transpose()?;
@@ -46,14 +46,14 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, HubError>
 }
 
 /// 200 with a JSON body.
-pub(super) fn json_reply(body: &Value) -> Reply {
+pub(in crate::http) fn json_reply(body: &Value) -> Reply {
     let mut reply = Reply::new(Full::new(body.to_string().into()));
     reply.headers_mut().insert(CONTENT_TYPE, JSON);
     reply
 }
 
 /// 204.
-pub(super) fn no_content() -> Reply {
+pub(in crate::http) fn no_content() -> Reply {
     let mut reply = Reply::new(Full::default());
     *reply.status_mut() = StatusCode::NO_CONTENT;
     reply

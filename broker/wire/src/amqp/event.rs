@@ -105,6 +105,9 @@ pub struct AttachReply {
     pub rcv_settle_mode: Option<ReceiverSettleMode>,
     /// Largest message, in bytes; what the client sends beyond it detaches the link.
     pub max_message_size: u64,
+    /// Larger messages than announced are taken up to this, in bytes: for owners that count a message otherwise than
+    /// by its encoding, and want to refuse the message and not the link.
+    pub message_bytes_max: Option<u64>,
     /// Extensions that are granted.
     pub offered_capabilities: Vec<Symbol>,
     /// Anything else.

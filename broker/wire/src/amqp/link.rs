@@ -29,8 +29,8 @@ pub(super) struct Link {
     pub(super) window: u32,
     /// As receiver: messages in the owner's hands.
     pub(super) in_hand: u32,
-    /// As receiver: largest message.
-    pub(super) max_message_size: u64,
+    /// As receiver: largest message; a larger one detaches the link.
+    pub(super) message_bytes_max: u64,
     /// As receiver: a message that is not complete.
     pub(super) partial: Option<Box<Partial>>,
 }
@@ -45,7 +45,7 @@ impl Link {
             credit: 0,
             window: 0,
             in_hand: 0,
-            max_message_size: 0,
+            message_bytes_max: 0,
             partial: None,
         }
     }

@@ -53,6 +53,11 @@ impl Connection {
         self.session(link).is_some_and(|(session, _)| session.can_send(link))
     }
 
+    /// Messages that the client still takes on this link; 0 if it is gone.
+    pub fn credit(&mut self, link: LinkId) -> u32 {
+        self.session(link).map_or(0, |(session, _)| session.credit(link))
+    }
+
     /// Sends an encoded message and returns the number of its delivery. A message that the session's window cuts short
     /// continues when it opens; a few wait like that, then it is `Busy`. The tag has at most 32 bytes; longer ones are
     /// cut.

@@ -103,7 +103,7 @@ impl Session {
             link.partial = Some(Box::new(Partial::begin(delivery, &transfer)));
             return self.append(id, &transfer, &payload, outbox);
         }
-        if payload.len() as u64 > link.max_message_size {
+        if payload.len() as u64 > link.message_bytes_max {
             self.expel_oversize(id, outbox);
             return Ok(());
         }
@@ -129,7 +129,7 @@ impl Session {
     ) -> Result<(), Fault> {
         let Some(link) = self.link(id) else { return Ok(()) };
         let Some(partial) = link.partial.as_deref_mut() else { return Ok(()) };
-        if (partial.data.len() + payload.len()) as u64 > link.max_message_size {
+        if (partial.data.len() + payload.len()) as u64 > link.message_bytes_max {
             self.expel_oversize(id, outbox);
             return Ok(());
         }

@@ -148,9 +148,9 @@ impl Session {
             return;
         }
         link.phase = Phase::Attached;
-        link.max_message_size = reply.max_message_size;
+        link.message_bytes_max = reply.message_bytes_max.unwrap_or(reply.max_message_size);
         link.window = reply.credit;
-        let role = link.role;
+        let (role, granted) = (link.role, link.credit);
         let answer = Attach {
             name: attach.name.clone(),
             handle: id.handle.into(),
@@ -166,8 +166,12 @@ impl Session {
             ..Attach::default()
         };
         outbox.frame(channel, &Performative::Attach(Box::new(answer)));
-        if role == Role::Receiver {
-            self.top_up(id, outbox);
+        match role {
+            Role::Receiver => self.top_up(id, outbox),
+            Role::Sender if granted > 0 => {
+                outbox.events.push_back(Event::Sendable { link: id, drain: false });
+            }
+            Role::Sender => {}
         }
     }
 

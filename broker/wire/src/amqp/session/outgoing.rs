@@ -36,17 +36,19 @@ impl Session {
 
     fn link_flow(&mut self, handle: u32, flow: &Flow, outbox: &mut Outbox) -> Result<(), Fault> {
         let (handle, link) = self.by_handle(handle)?;
-        if link.phase != Phase::Attached {
-            // Before the answer there is nothing the credit could be for; after the detach neither.
+        let (role, serial, phase) = (link.role, link.serial, link.phase);
+        if phase == Phase::DetachSent {
             return Ok(());
         }
-        let (role, serial) = (link.role, link.serial);
         if role == Role::Sender {
             if let Some(credit) = flow.link_credit {
                 link.grant(flow.delivery_count, credit);
             }
-            let link = self.link_id(handle, serial);
-            outbox.events.push_back(Event::Sendable { link, drain: flow.drain });
+            // A client need not wait for the answer to its attach; the owner hears of the credit when it has answered.
+            if phase == Phase::Attached {
+                let link = self.link_id(handle, serial);
+                outbox.events.push_back(Event::Sendable { link, drain: flow.drain });
+            }
         }
         if flow.echo {
             self.flow(Some(handle), outbox);
@@ -104,6 +106,12 @@ impl Session {
             && self.link(id).is_some_and(|link| {
                 link.role == Role::Sender && link.phase == Phase::Attached && link.credit > 0
             })
+    }
+
+    /// Messages that the client still takes on a link.
+    pub(in crate::amqp) fn credit(&mut self, id: LinkId) -> u32 {
+        let sender = self.link(id).filter(|link| link.role == Role::Sender);
+        sender.filter(|link| link.phase == Phase::Attached).map_or(0, |link| link.credit)
     }
 
     /// Sends a message; see [`crate::amqp::Connection::send`].

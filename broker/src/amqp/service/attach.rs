@@ -1,0 +1,74 @@
+//! Opening service links, and ending them with the token that opened them.
+
+use bytes::Bytes;
+use ironhub_domain::auth::Permissions;
+use ironhub_wire::amqp::{Attach, Error, LinkId, condition};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::ServiceNode;
+use crate::amqp::session::{Session, wall_clock};
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    /// Opens a service link; ServiceConnect on its address is what it takes (service-protocols.md 1.1).
+    pub(in crate::amqp) fn attach_service(
+        &mut self,
+        link: LinkId,
+        attach: &Attach,
+        node: ServiceNode,
+    ) -> Result<(), Error> {
+        if !self.allows_service(node) {
+            let text = "no token of this connection allows this: it takes ServiceConnect";
+            return Err(Error::new(condition::UNAUTHORIZED_ACCESS, text));
+        }
+        if self.context.options.services.is_none() {
+            return Err(Error::new(condition::NOT_FOUND, "the hub has no node of this address"));
+        }
+        let reply = self.services.attach(link, attach, node)?;
+        self.connection.accept(link, attach, reply);
+        Ok(())
+    }
+
+    /// A message on a service link; false if the link is none.
+    pub(in crate::amqp) fn service_transfer(
+        &mut self,
+        link: LinkId,
+        how: (u32, bool),
+        message: &Bytes,
+    ) -> bool {
+        let Some(router) = &self.context.options.services else { return false };
+        self.services.on_transfer(link, how, message, &mut self.connection, router)
+    }
+
+    /// The link is gone, if it was a service link.
+    pub(in crate::amqp) fn service_detached(&mut self, link: LinkId) {
+        if let Some(router) = &self.context.options.services {
+            self.services.on_detached(link, router);
+        }
+    }
+
+    /// All links are gone.
+    pub(in crate::amqp) fn clear_services(&mut self) {
+        if let Some(router) = &self.context.options.services {
+            self.services.clear(router);
+        }
+    }
+
+    /// Detaches service links whose token has ended.
+    pub(in crate::amqp) fn expire_services(&mut self) {
+        let expired: Vec<LinkId> = self
+            .services
+            .nodes()
+            .filter(|(_, node)| !self.allows_service(*node))
+            .map(|(link, _)| link)
+            .collect();
+        for link in expired {
+            self.service_detached(link);
+            let error = Error::new(condition::UNAUTHORIZED_ACCESS, "the token has expired");
+            self.connection.detach(link, Some(error));
+        }
+    }
+
+    fn allows_service(&self, node: ServiceNode) -> bool {
+        self.grants.allow(Permissions::SERVICE_CONNECT, &[node.path()], wall_clock())
+    }
+}
