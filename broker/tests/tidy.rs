@@ -35,14 +35,16 @@ const NEVER: &[(&str, &[&str])] = &[
     ("proto/src/", &["ironhub_"]),
     ("cluster/", &["ironhub_domain", "ironhub_wire", "actix", "ironhub"]),
     ("loadtest/", &["ironhub_", "ironhub"]),
-    ("broker/src/mqtt/", &["crate::amqp", "crate::http", "crate::gateway"]),
+    ("broker/src/mqtt/", &["crate::amqp", "crate::http", "crate::gateway", "crate::websocket"]),
     ("broker/src/mqtt/", INSIDE),
-    ("broker/src/amqp/", &["crate::mqtt", "crate::http", "crate::gateway"]),
+    ("broker/src/amqp/", &["crate::mqtt", "crate::http", "crate::gateway", "crate::websocket"]),
     ("broker/src/amqp/", INSIDE),
-    ("broker/src/http/", &["crate::mqtt", "crate::amqp", "crate::gateway"]),
+    ("broker/src/http/", &["crate::mqtt", "crate::amqp", "crate::gateway", "crate::websocket"]),
     ("broker/src/http/", INSIDE),
     ("broker/src/gateway/", &["crate::mqtt", "crate::amqp", "crate::http"]),
     ("broker/src/gateway/", INSIDE),
+    ("broker/src/websocket/", INSIDE),
+    ("broker/src/websocket/", &["crate::router", "crate::gateway"]),
     ("broker/src/router/", FRONTENDS),
     ("broker/src/actor/", FRONTENDS),
     ("broker/src/net/", FRONTENDS),
@@ -58,7 +60,8 @@ const NEVER: &[(&str, &[&str])] = &[
     ("broker/src/client/", INSIDE),
 ];
 
-const FRONTENDS: &[&str] = &["crate::mqtt", "crate::amqp", "crate::http", "crate::gateway"];
+const FRONTENDS: &[&str] =
+    &["crate::mqtt", "crate::amqp", "crate::http", "crate::gateway", "crate::websocket"];
 
 /// What a frontend reaches only through the router.
 const INSIDE: &[&str] = &["crate::actor", "crate::partition", "ironhub_cluster", "ironhub_proto"];
