@@ -31,7 +31,7 @@ impl Resource {
 
     /// The scopes that a token's `sr` can mean. SDKs encode it not at all, once or (C#, for the id) twice, and a raw id
     /// may look encoded; each reading that differs is tried.
-    pub(crate) fn readings(sr_raw: &str) -> Vec<Self> {
+    pub fn readings(sr_raw: &str) -> Vec<Self> {
         let once = percent::decode(sr_raw);
         let twice = percent::decode(&once);
         let mut readings = vec![Self::parse(&once)];
