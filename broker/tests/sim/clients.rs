@@ -109,7 +109,7 @@ impl Clients {
             200..230 => orders.lock(device, true, rng),
             230..600 if !known.flooded => orders.speak(
                 device,
-                known.tokens.iter().nth(rng.random_range(0..8)).copied(),
+                known.tokens.get(rng.random_range(0..8)).copied(),
                 registered.twin.reported_version(),
                 rng,
             ),

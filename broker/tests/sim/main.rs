@@ -44,7 +44,7 @@ fn must_hold<W: Workload>(seed: u64, workload: W) -> usize {
     report.acknowledged
 }
 
-fn enough(seeds: Range<u64>, acknowledged: usize) {
+fn enough(seeds: &Range<u64>, acknowledged: usize) {
     let count = seeds.end - seeds.start;
     println!("{count} seeds from {}: {acknowledged} acknowledged", seeds.start);
     // A run in which nothing happens proves nothing.
@@ -53,23 +53,25 @@ fn enough(seeds: Range<u64>, acknowledged: usize) {
 
 #[test]
 fn the_hubs_partitions_keep_their_promises_whatever_fails() {
-    let acknowledged = seeds().map(|seed| must_hold(seed, Telemetry::default())).sum();
-    enough(seeds(), acknowledged);
+    let seeds = seeds();
+    let acknowledged = seeds.clone().map(|seed| must_hold(seed, Telemetry::default())).sum();
+    enough(&seeds, acknowledged);
 }
 
 #[test]
 fn messages_twins_and_sessions_keep_their_promises_whatever_fails() {
+    let seeds = seeds();
     let (mut acknowledged, mut coverage) = (0, Coverage::default());
-    for seed in seeds() {
+    for seed in seeds.clone() {
         let (clients, history) = Clients::new(None);
         acknowledged += must_hold(seed, clients);
         for group in history.lock().groups.values() {
             coverage += group.ledger.coverage;
         }
     }
-    enough(seeds(), acknowledged);
+    enough(&seeds, acknowledged);
     println!("{coverage:?}");
-    if seeds().end - seeds().start >= SEEDS {
+    if seeds.end - seeds.start >= SEEDS {
         assert!(coverage.all_happened(), "{coverage:?}");
     }
 }
