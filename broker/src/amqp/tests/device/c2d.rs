@@ -192,7 +192,8 @@ fn a_second_link_takes_the_place_of_the_first() {
         client.answer_to_attach(3).await;
         client.grant(3, 0, 1).await;
         hub.devices.send("dev1", text("x"));
-        hub.devices.until("dev1", |dev1| dev1.credit == 1).await;
+        let wanted = |p: &Performative| matches!(p, Performative::Transfer(t) if t.handle == 3);
+        client.expect(wanted).await;
     });
 }
 

@@ -59,7 +59,6 @@ pub struct State {
     pub identities: BTreeMap<String, Identity>,
     pub telemetry: Telemetry,
     pub connects: usize,
-    pub polls: usize,
 }
 
 /// See the module.
