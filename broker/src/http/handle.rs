@@ -21,7 +21,7 @@ use super::device::{self, files, telemetry};
 use super::errors::{HttpError, Reply};
 use super::route::{Matched, Operation, route};
 use super::service::twins::Change;
-use super::service::{devices, messages, modules, twins};
+use super::service::{certificates, devices, messages, modules, twins};
 use crate::metrics::http::answered;
 
 /// Answers a request.
@@ -89,6 +89,10 @@ where
         Operation::AbandonC2d => device::messages::abandon(&ids, head, context).await,
         Operation::AnnounceUpload => files::announce(&ids, head, body, context).await,
         Operation::FinishUpload => files::finish(&ids, head, body, context).await,
+        Operation::ListCertificates => certificates::list(head, context).await,
+        Operation::GetCertificate => certificates::get(id, head, context).await,
+        Operation::PutCertificate => certificates::put(id, head, body, context).await,
+        Operation::DeleteCertificate => certificates::delete(id, head, context).await,
         Operation::NotBuilt(what) => Err(HttpError::NotBuilt(what)),
     }
 }
@@ -140,6 +144,10 @@ fn label(operation: Operation) -> &'static str {
         Operation::AbandonC2d => "abandon_c2d",
         Operation::AnnounceUpload => "announce_upload",
         Operation::FinishUpload => "finish_upload",
+        Operation::ListCertificates => "list_certificates",
+        Operation::GetCertificate => "get_certificate",
+        Operation::PutCertificate => "put_certificate",
+        Operation::DeleteCertificate => "delete_certificate",
         Operation::NotBuilt(_) => "not_built",
     }
 }

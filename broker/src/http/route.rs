@@ -8,9 +8,10 @@
 use hyper::Method;
 
 use Operation::{
-    AbandonC2d, AnnounceUpload, CompleteC2d, DeleteDevice, DeleteModule, FinishUpload, GetDevice,
-    GetModule, GetTwin, InvokeMethod, ListDevices, ListModules, NotBuilt, PatchTwin, PurgeC2d,
-    PutDevice, PutModule, ReceiveC2d, ReplaceTwin, SendC2d, SendD2c,
+    AbandonC2d, AnnounceUpload, CompleteC2d, DeleteCertificate, DeleteDevice, DeleteModule,
+    FinishUpload, GetCertificate, GetDevice, GetModule, GetTwin, InvokeMethod, ListCertificates,
+    ListDevices, ListModules, NotBuilt, PatchTwin, PurgeC2d, PutCertificate, PutDevice, PutModule,
+    ReceiveC2d, ReplaceTwin, SendC2d, SendD2c,
 };
 
 /// What a request asks for.
@@ -56,6 +57,14 @@ pub enum Operation {
     AnnounceUpload,
     /// `POST /devices/{id}/files/notifications[/{correlation id}]`.
     FinishUpload,
+    /// `GET /certificates`.
+    ListCertificates,
+    /// `GET /certificates/{name}`.
+    GetCertificate,
+    /// `PUT /certificates/{name}`.
+    PutCertificate,
+    /// `DELETE /certificates/{name}`.
+    DeleteCertificate,
     /// A call of the protocol that this version does not carry out; the text names it.
     NotBuilt(&'static str),
 }
@@ -136,6 +145,10 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("PUT", "twins/{}/modules/{}", ReplaceTwin),
     ("POST", "twins/{}/methods", InvokeMethod),
     ("POST", "twins/{}/modules/{}/methods", InvokeMethod),
+    ("GET", "certificates", ListCertificates),
+    ("GET", "certificates/{}", GetCertificate),
+    ("PUT", "certificates/{}", PutCertificate),
+    ("DELETE", "certificates/{}", DeleteCertificate),
     ("GET", "statistics/devices", NotBuilt("statistics")),
     ("GET", "statistics/service", NotBuilt("statistics")),
     ("GET", "jobs/v2/query", NotBuilt("jobs")),
