@@ -22,8 +22,8 @@ use super::subscriptions::Subscriptions;
 use crate::router::DeviceSession;
 use crate::router::request::{Features, Push};
 
-/// A resumed session gets its messages when it subscribes again, or after this long: some clients lose what comes with the
-/// CONNACK (device-protocols.md 2.5).
+/// A resumed session is sent what it subscribed to when it subscribes again, or after this long: some clients lose what
+/// comes with the CONNACK (device-protocols.md 2.5).
 const RESUMED_HOLD: Duration = Duration::from_secs(2);
 
 /// See the module. Small while a session is idle.
@@ -33,7 +33,9 @@ pub(super) struct Downlink {
     subscriptions: Subscriptions,
     /// What the owner was told to push.
     told: Features,
-    /// Until then cloud-to-device messages of a resumed session wait for its SUBSCRIBE.
+    /// Subscriptions that a resumed session has and did not ask for again yet.
+    held: Features,
+    /// Until when they wait for that.
     hold_until: Option<Instant>,
     /// Clean session 0: subscriptions are stored.
     persistent: bool,
@@ -49,12 +51,14 @@ impl Downlink {
     ) -> Self {
         let subscriptions =
             resumed.map(|stored| Subscriptions::resume(stored, identity)).unwrap_or_default();
-        let hold_until = subscriptions.c2d().map(|_| now + RESUMED_HOLD);
+        let held = subscriptions.features();
+        let hold_until = (held != Features::default()).then(|| now + RESUMED_HOLD);
         Self {
             exchange: None,
             outgoing: Outgoing::default(),
             subscriptions,
             told: Features::default(),
+            held,
             hold_until,
             persistent,
         }
@@ -87,10 +91,18 @@ impl Downlink {
     ) {
         let before = self.subscriptions.clone();
         let (name, module) = (identity.device.as_str(), identity.module());
+        let mut asked = Subscriptions::default();
         let codes = filters
-            .map(|(filter, qos)| self.subscriptions.add(filter, qos, name, module))
+            .map(|(filter, qos)| {
+                asked.add(filter, qos, name, module);
+                self.subscriptions.add(filter, qos, name, module)
+            })
             .collect();
-        if self.subscriptions.c2d().is_some() {
+        let asked = asked.features();
+        self.held.c2d &= !asked.c2d;
+        self.held.methods &= !asked.methods;
+        self.held.desired &= !asked.desired;
+        if self.held == Features::default() {
             self.hold_until = None;
         }
         let told = Told::Suback { id, codes };
@@ -177,7 +189,7 @@ impl Downlink {
     ) {
         let was_full = self.is_full();
         if self.hold_until.is_some_and(|until| until <= Instant::now()) {
-            self.hold_until = None;
+            (self.hold_until, self.held) = (None, Features::default());
             self.tell_owner(device);
         }
         while !outbox.is_full()
@@ -243,7 +255,9 @@ impl Downlink {
     /// Tells the owner what to push from now on, if that changed.
     pub(super) fn tell_owner(&mut self, device: &DeviceSession) {
         let mut features = self.subscriptions.features();
-        features.c2d &= self.hold_until.is_none();
+        features.c2d &= !self.held.c2d;
+        features.methods &= !self.held.methods;
+        features.desired &= !self.held.desired;
         if features == self.told {
             return;
         }

@@ -75,6 +75,7 @@ fn annotations(map: &mut Compound<'_>, event: &Event) {
         ("dt-subject", &system.component_name),
         ("iothub-interface-id", &system.interface_id),
         ("iothub-message-schema", &system.message_schema),
+        ("iothub-outputname", &system.output_name),
         ("iothub-creation-time-utc", &system.creation_time),
     ];
     for (key, text) in texts {

@@ -55,7 +55,9 @@ fn below_hub(rest: &str) -> Result<DeviceRequest<'_>, DeviceTopicError> {
     }
     if let Some(rest) = rest.strip_prefix("methods/res/") {
         let (status, rest) = rest.split_once('/').ok_or(DeviceTopicError::NoRequestId)?;
-        return Ok(DeviceRequest::MethodAnswer { status: status.parse().ok(), rid: query(rest)?.rid });
+        // An answer that names no call is one that nobody waits for.
+        let rid = query(rest).map_or("", |query| query.rid);
+        return Ok(DeviceRequest::MethodAnswer { status: status.parse().ok(), rid });
     }
     Err(DeviceTopicError::Unknown)
 }
