@@ -12,6 +12,7 @@ use ironhub_domain::HubError;
 use ironhub_domain::c2d::{self, C2dMessage, Delivery, Holder, LockToken, Settlement};
 use ironhub_domain::ids::ModuleId;
 use ironhub_domain::partition::{Command, EnqueueC2d, Outcome};
+use ironhub_domain::time::UnixMs;
 
 use super::call::Reply;
 use super::device::{Ctx, DeviceActor, now};
@@ -100,7 +101,7 @@ impl DeviceActor {
         }
         pump.cleared = true;
         let now = now();
-        let free = queue.entries.iter().filter(|entry| entry.lock.is_none() && now < entry.expires);
+        let free = queue.entries.iter().filter(|entry| is_free(entry, now));
         let wanted = LOCKS_AT_ONCE.min(pump.credit as usize);
         let tokens: Vec<LockToken> = free.take(wanted).map(|_| new_token()).collect();
         if tokens.is_empty() {
@@ -248,15 +249,19 @@ impl DeviceActor {
         });
     }
 
-    /// Locks one message for a request.
+    /// Locks one message for a request. A device that asks again and again costs no command while there is none.
     pub(super) fn receive_c2d(&self, module: Option<ModuleId>, reply: Reply<Option<Delivery>>) {
-        if let Err(error) = self.check_may_act(module.as_ref()) {
-            let _ = reply.send(Err(error));
-            return;
+        let (identity, now) = (self.identity_id(module.as_ref()), now());
+        let queue = self.check_may_act(module.as_ref()).and_then(|()| {
+            self.owner.read(|store, group| records::c2d_queue(store, group, &identity))
+        });
+        match queue {
+            Ok(queue) if queue.entries.iter().any(|entry| is_free(entry, now)) => {}
+            Ok(_) => return drop(reply.send(Ok(None))),
+            Err(error) => return drop(reply.send(Err(error))),
         }
-        let identity = self.identity_id(module.as_ref());
         let tokens = vec![new_token()];
-        let lock = Command::LockC2d { identity, tokens, holder: Holder::Request, now: now() };
+        let lock = Command::LockC2d { identity, tokens, holder: Holder::Request, now };
         self.owner.propose(&lock, move |outcome| {
             let delivery = outcome.and_then(|outcome| match outcome {
                 Outcome::Locked(mut deliveries) => Ok(deliveries.pop()),
@@ -327,6 +332,11 @@ impl DeviceActor {
             },
         );
     }
+}
+
+/// Whether a message could be locked now.
+fn is_free(entry: &c2d::Entry, now: UnixMs) -> bool {
+    entry.lock.is_none_or(|lock| lock.until <= now) && now < entry.expires
 }
 
 /// A random UUID, version 4 (RFC 9562 5.4).

@@ -43,9 +43,13 @@ impl Control {
         self.features = later.features.or(self.features);
         self.credit = self.credit.saturating_add(later.credit);
         self.end |= later.end;
-        // More answers than calls can be under way are answers that nobody waits for.
-        let room = METHODS_IN_FLIGHT_MAX.saturating_sub(self.answers.len());
-        self.answers.extend(later.answers.into_iter().take(room));
+        for (id, answer) in later.answers {
+            // The first answer counts, and to more calls than can be under way there is none that somebody waits for.
+            let is_new = self.answers.iter().all(|(known, _)| *known != id);
+            if is_new && self.answers.len() < METHODS_IN_FLIGHT_MAX {
+                self.answers.push((id, answer));
+            }
+        }
     }
 }
 
@@ -93,12 +97,13 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_wait_are_bounded() {
+    fn answers_that_wait_are_bounded_and_the_first_to_a_call_counts() {
         let mut control = Control::default();
-        for id in 0..2 * METHODS_IN_FLIGHT_MAX as u32 {
-            let answer = MethodAnswer { status: 200, payload: bytes::Bytes::new() };
-            control.merge(Control { answers: vec![(id, answer)], ..Control::default() });
+        for id in 0..4 * METHODS_IN_FLIGHT_MAX as u32 {
+            let answer = MethodAnswer { status: id as i32, payload: bytes::Bytes::new() };
+            control.merge(Control { answers: vec![(id / 2, answer)], ..Control::default() });
         }
         assert_eq!(control.answers.len(), METHODS_IN_FLIGHT_MAX);
+        assert!(control.answers.iter().all(|(id, answer)| answer.status == 2 * *id as i32));
     }
 }

@@ -29,6 +29,9 @@ pub(super) struct Presence {
     pub(super) last_activity: UnixMs,
     /// Last connect or disconnect.
     pub(super) connection_updated: UnixMs,
+    /// The newest desired `$version` that the identity was sent or has fetched, if this actor saw it: the record learns it
+    /// a moment later.
+    pub(super) desired_seen: u64,
     /// Methods that wait for a session.
     pub(super) waiters: Option<Box<Waiters>>,
 }
@@ -41,8 +44,8 @@ pub(super) struct DeviceActor {
     pub(super) identity: Option<Box<DeviceIdentity>>,
     pub(super) sessions: SessionTable<Box<Live>>,
     pub(super) presence: Presence,
-    /// Of registered modules that were heard of; most devices have none.
-    pub(super) modules: Option<Box<BTreeMap<ModuleId, Presence>>>,
+    /// Of registered modules that were heard of.
+    pub(super) modules: BTreeMap<ModuleId, Presence>,
 }
 
 impl Actor for DeviceActor {
@@ -79,7 +82,7 @@ impl DeviceActor {
             identity: identity.map(Box::new),
             sessions: SessionTable::default(),
             presence: Presence::default(),
-            modules: None,
+            modules: BTreeMap::new(),
         }
     }
 
@@ -195,7 +198,7 @@ impl DeviceActor {
     pub(super) fn presence_mut(&mut self, module: Option<&ModuleId>) -> &mut Presence {
         match module {
             None => &mut self.presence,
-            Some(module) => self.modules.get_or_insert_default().entry(module.clone()).or_default(),
+            Some(module) => self.modules.entry(module.clone()).or_default(),
         }
     }
 
@@ -203,7 +206,7 @@ impl DeviceActor {
     pub(super) fn times(&self, module: Option<&ModuleId>) -> (UnixMs, UnixMs) {
         let presence = match module {
             None => Some(&self.presence),
-            Some(module) => self.modules.as_ref().and_then(|modules| modules.get(module)),
+            Some(module) => self.modules.get(module),
         };
         presence.map_or_else(Default::default, |presence| {
             (presence.last_activity, presence.connection_updated)

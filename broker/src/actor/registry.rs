@@ -69,10 +69,11 @@ impl DeviceActor {
     fn forget(&mut self, ctx: &mut Ctx) {
         self.identity = None;
         self.close_sessions(CloseReason::Deleted, ctx);
+        self.presence.desired_seen = 0;
         let gone = HubError::DeviceNotFound(self.id.to_string());
         self.refuse_waiting(None, &gone);
-        let modules = self.modules.take().into_iter().flat_map(|modules| *modules);
-        for waiter in modules.flat_map(|(_, presence)| presence.waiters).flat_map(|w| *w) {
+        let modules = std::mem::take(&mut self.modules);
+        for waiter in modules.into_values().flat_map(|presence| presence.waiters).flat_map(|w| *w) {
             waiter.refuse(gone.clone());
         }
     }
@@ -134,7 +135,7 @@ impl DeviceActor {
     fn forget_module(&mut self, module: &ModuleId, ctx: &mut Ctx) {
         self.close_session(Some(module), CloseReason::Deleted, ctx);
         let gone = HubError::ModuleNotFound(self.identity_id(Some(module)).to_string());
-        let presence = self.modules.as_mut().and_then(|modules| modules.remove(module));
+        let presence = self.modules.remove(module);
         for waiter in presence.and_then(|presence| presence.waiters).into_iter().flat_map(|w| *w) {
             waiter.refuse(gone.clone());
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use ironhub_domain::HubError;
 use ironhub_domain::ids::IdentityId;
@@ -21,14 +22,16 @@ const UNDER_WAY_MAX: usize = 16;
 
 /// Sweeps the queues of this node's partitions until dropped. Through each device's actor, which sends on what became free.
 pub(crate) async fn sweep(hub: Arc<HubState>) {
-    loop {
-        tokio::time::sleep(SWEEP_EVERY).await;
-        for directory in hub.directories() {
+    // Each for itself: one that hangs must not hold up the others.
+    join_all(hub.directories().iter().map(|directory| async move {
+        loop {
+            tokio::time::sleep(SWEEP_EVERY).await;
             if let Err(error) = sweep_partition(directory).await {
                 tracing::warn!(%error, "queues could not be swept");
             }
         }
-    }
+    }))
+    .await;
 }
 
 async fn sweep_partition(directory: &Directory) -> Result<(), HubError> {

@@ -122,18 +122,20 @@ impl DeviceActor {
 
     /// The session wants to hear of changes from now on: first of those that the identity has missed.
     pub(super) fn tell_missed(&mut self, module: Option<&ModuleId>, ctx: &mut Ctx) {
-        let twin = match self.load_twin(module) {
+        let mut twin = match self.load_twin(module) {
             Ok(twin) => twin,
             Err(error) => {
                 return tracing::error!(%error, "a twin cannot be read");
             }
         };
+        let recorded = twin.desired_seen;
+        twin.see_desired(self.presence_mut(module).desired_seen);
         let Some((_, live)) = self.sessions.current_mut(module) else { return };
         live.desired_told = twin.desired.version;
         if let Some(notice) = twin.missed()
             && self.owner.facts().settings.notify_at_reconnect
         {
-            self.tell(module, notice, twin.desired_seen, ctx);
+            self.tell(module, notice, recorded, ctx);
         }
     }
 
@@ -157,19 +159,26 @@ impl DeviceActor {
         self.tell(module, notice, twin.desired_seen, ctx);
     }
 
-    fn tell(&mut self, module: Option<&ModuleId>, notice: DesiredNotice, seen: u64, ctx: &mut Ctx) {
+    fn tell(
+        &mut self,
+        module: Option<&ModuleId>,
+        notice: DesiredNotice,
+        recorded: u64,
+        ctx: &mut Ctx,
+    ) {
         let Some((_, live)) = self.sessions.current_mut(module) else { return };
         let version = notice.version;
         if !live.sink.push(Push::Desired(notice)) {
             return self.close_session(module, CloseReason::Slow, ctx);
         }
-        self.see_desired(module, version, seen);
+        self.see_desired(module, version, recorded);
     }
 
     /// Notes what the identity has been sent or has fetched. Nobody waits for it: if it gets lost, the identity is sent what
     /// it has once more.
-    fn see_desired(&self, module: Option<&ModuleId>, version: u64, seen: u64) {
-        if version > seen {
+    fn see_desired(&mut self, module: Option<&ModuleId>, version: u64, recorded: u64) {
+        self.presence_mut(module).desired_seen = version;
+        if version > recorded {
             let identity = self.identity_id(module);
             self.owner.propose(&Command::SeeDesired { identity, version }, |outcome| {
                 if let Err(error) = outcome {

@@ -27,7 +27,7 @@ pub(super) fn merge(
     let ttl = args
         .c2d_default_ttl_seconds
         .or(c2d.default_ttl_seconds)
-        .unwrap_or_else(|| default.c2d_ttl.as_secs());
+        .unwrap_or(default.c2d_ttl.as_secs());
     if !(TTL_SECONDS_MIN..=TTL_SECONDS_MAX).contains(&ttl) {
         return Err(ConfigError(format!(
             "c2d.default_ttl_seconds: {ttl} is outside {TTL_SECONDS_MIN} to {TTL_SECONDS_MAX}"

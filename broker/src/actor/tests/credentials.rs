@@ -78,32 +78,32 @@ fn the_registration_decides_what_is_good() {
         let by_certificate = method(AuthScope::Device, AuthType::X509);
         let nothing = Credentials::default();
         for (registered, shown, expected) in [
-            (sas(), key_token(&device(), KEY), by_key),
-            (sas(), key_token(&device(), OTHER_KEY), None),
-            (sas(), key_token(&module(), KEY), None),
+            (sas(), key_token(device(), KEY), by_key),
+            (sas(), key_token(device(), OTHER_KEY), None),
+            (sas(), key_token(module(), KEY), None),
             (sas(), policy_token("device"), by_policy),
             (sas(), policy_token("service"), None),
             (sas(), certificate("d"), None),
-            (sas(), both(&device()), by_key),
+            (sas(), both(device()), by_key),
             (sas(), nothing.clone(), None),
             (none.clone(), policy_token("device"), by_policy),
             (none.clone(), certificate("d"), None),
-            (none, key_token(&device(), KEY), None),
+            (none, key_token(device(), KEY), None),
             (thumbprints(Some(SHA1), None), certificate("other name"), by_certificate),
             (thumbprints(None, Some(&SHA256.to_lowercase())), certificate("d"), by_certificate),
             (thumbprints(Some(OTHER), Some(OTHER)), certificate("d"), None),
-            (thumbprints(Some(SHA1), None), key_token(&device(), KEY), None),
+            (thumbprints(Some(SHA1), None), key_token(device(), KEY), None),
             (thumbprints(Some(SHA1), None), policy_token("device"), None),
-            (thumbprints(Some(SHA1), None), both(&device()), by_certificate),
+            (thumbprints(Some(SHA1), None), both(device()), by_certificate),
             (thumbprints(Some(SHA1), None), nothing.clone(), None),
             (ca.clone(), certificate("d"), by_certificate),
             (ca.clone(), certificate("D"), None),
             (ca.clone(), certificate("d/m"), None),
-            (ca.clone(), key_token(&device(), KEY), None),
+            (ca.clone(), key_token(device(), KEY), None),
             (ca, nothing, None),
         ] {
             hub.update_device(|device| device.authentication = registered.clone()).await;
-            let result = hub.router.authenticate(&device(), &shown).await;
+            let result = hub.router.authenticate(device(), &shown).await;
             let what = format!("{registered:?} {:?} {:?}", shown.token, shown.certificate);
             match result {
                 Ok(connected) => assert_eq!(Some(connected.auth), expected, "{what}"),
@@ -119,15 +119,15 @@ fn a_module_proves_itself_by_what_is_registered_for_it() {
     run(|| async {
         let hub = Hub::new().await;
         put_authority(&hub, true).await;
-        let auth = async |shown| hub.router.authenticate(&module(), &shown).await.map(|c| c.auth);
+        let auth = async |shown| hub.router.authenticate(module(), &shown).await.map(|c| c.auth);
         let of_key = AuthMethod { scope: AuthScope::Module, kind: AuthType::SymmetricKey };
-        assert_eq!(auth(key_token(&module(), KEY)).await, Ok(of_key));
+        assert_eq!(auth(key_token(module(), KEY)).await, Ok(of_key));
         hub.update_device(|device| {
             device.authentication = AuthenticationRequest::Sas(keys(OTHER_KEY));
         })
         .await;
-        assert_eq!(auth(key_token(&module(), KEY)).await, Ok(of_key));
-        assert!(auth(key_token(&module(), OTHER_KEY)).await.is_err(), "its device's key");
+        assert_eq!(auth(key_token(module(), KEY)).await, Ok(of_key));
+        assert!(auth(key_token(module(), OTHER_KEY)).await.is_err(), "its device's key");
         let mode = PutMode::Update(IfMatch::Any);
         hub.put_module(mode, AuthenticationRequest::CertificateAuthority).await;
         let of_certificate = AuthMethod { scope: AuthScope::Module, kind: AuthType::X509 };
@@ -144,7 +144,7 @@ fn an_authority_counts_while_it_is_registered_and_verified() {
             device.authentication = AuthenticationRequest::CertificateAuthority;
         })
         .await;
-        let auth = async || hub.router.authenticate(&device(), &certificate("d")).await.is_ok();
+        let auth = async || hub.router.authenticate(device(), &certificate("d")).await.is_ok();
         assert!(!auth().await);
         put_authority(&hub, false).await;
         assert!(!auth().await);
@@ -163,7 +163,7 @@ fn an_authority_counts_while_it_is_registered_and_verified() {
 async fn connect(hub: &Hub, credentials: Credentials) -> Client {
     let sink = Arc::new(Sink::default());
     let request = ConnectRequest {
-        identity: device(),
+        identity: device().clone(),
         credentials,
         start: SessionStart::None,
         model_id: None,
@@ -185,7 +185,7 @@ fn another_thumbprint_or_another_kind_of_proof_ends_the_session() {
         let ca = || AuthenticationRequest::CertificateAuthority;
         let by_certificate = || certificate("d");
         let by_policy = || policy_token("device");
-        let by_key = || key_token(&device(), KEY);
+        let by_key = || key_token(device(), KEY);
         for (before, shown, after, stays) in [
             (
                 thumbprints(Some(SHA1), None),

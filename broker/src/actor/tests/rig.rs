@@ -1,8 +1,8 @@
 //! A hub without frontends, and a session that writes down what it is sent.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use actix_rt::{Arbiter, System};
@@ -68,7 +68,8 @@ impl Hub {
     }
 
     pub async fn start(disks: &Disks, settings: DeviceSettings) -> Self {
-        let log = SegmentLog::open(Arc::new(disks.log.clone()), LogOptions::default()).unwrap();
+        let options = LogOptions { segment_bytes: 1 << 20, ..LogOptions::default() };
+        let log = SegmentLog::open(Arc::new(disks.log.clone()), options).unwrap();
         let store: Arc<dyn StateStore> = Arc::new(disks.store.clone());
         let watermarks = Watermarks::new(PARTITIONS);
         let machine =
@@ -245,12 +246,15 @@ impl Sink {
     }
 }
 
-pub fn device() -> IdentityId {
-    IdentityId::device(DeviceId::new("d").unwrap())
+pub fn device() -> &'static IdentityId {
+    static DEVICE: LazyLock<IdentityId> =
+        LazyLock::new(|| IdentityId::device(DeviceId::new("d").unwrap()));
+    &DEVICE
 }
 
-pub fn module() -> IdentityId {
-    IdentityId::module(DeviceId::new("d").unwrap(), ModuleId::new("m").unwrap())
+pub fn module() -> &'static IdentityId {
+    static MODULE: LazyLock<IdentityId> = LazyLock::new(|| module_of("m"));
+    &MODULE
 }
 
 pub fn keys(key: &str) -> SymmetricKeys {

@@ -9,9 +9,9 @@ use crate::router::request::{CloseReason, SessionStart};
 fn a_newer_session_takes_over_and_fences_the_older() {
     run(|| async {
         let hub = Hub::new().await;
-        let older = hub.connect(&device()).await;
-        let of_module = hub.connect(&module()).await;
-        let newer = hub.connect(&device()).await;
+        let older = hub.connect(device()).await;
+        let of_module = hub.connect(module()).await;
+        let newer = hub.connect(device()).await;
         assert_eq!(older.sink.close_reason(), Some(CloseReason::TakenOver));
         let refused = older.session.send_d2c(vec![D2cMessage::default()]).unwrap();
         assert_eq!(refused.await.unwrap(), Err(HubError::SessionFenced));
@@ -44,11 +44,11 @@ fn a_stored_session_is_resumed_until_a_clean_one_forgets_it() {
                 qos: 1,
             }],
         };
-        let client = hub.connect_as(&device(), SessionStart::Resume).await;
+        let client = hub.connect_as(device(), SessionStart::Resume).await;
         assert_eq!(client.session.info().resumed, None);
         // A new connection asks while the answer is on its way.
         let answer = client.session.store(stored.clone()).unwrap();
-        let next = hub.connect_as(&device(), SessionStart::Resume).await;
+        let next = hub.connect_as(device(), SessionStart::Resume).await;
         assert_eq!(answer.await.unwrap(), Ok(()));
         assert_eq!(next.session.info().resumed.as_ref(), Some(&stored));
         hub.stop();
@@ -60,7 +60,7 @@ fn a_stored_session_is_resumed_until_a_clean_one_forgets_it() {
             (SessionStart::Clean, None),
             (SessionStart::Resume, None),
         ] {
-            let client = hub.connect_as(&device(), start).await;
+            let client = hub.connect_as(device(), start).await;
             assert_eq!(client.session.info().resumed, resumed, "{start:?}");
         }
     });
@@ -71,9 +71,9 @@ fn what_a_session_says_is_not_lost_when_the_mailbox_is_full() {
     run(|| async {
         let hub = Hub::new().await;
         for body in ["1", "2", "3"] {
-            hub.send_c2d(&device(), body).await;
+            hub.send_c2d(device(), body).await;
         }
-        let client = hub.connect(&device()).await;
+        let client = hub.connect(device()).await;
         // Nothing else runs on this thread meanwhile, so the mailbox fills up.
         let mut asked = 0;
         while client.session.twin().is_ok() {
@@ -90,7 +90,7 @@ fn what_a_session_says_is_not_lost_when_the_mailbox_is_full() {
         while client.session.twin().is_ok() {}
         client.session.set_features(DESIRED);
         drop(client.session);
-        hub.set_desired(&device(), r#"{"a":1}"#).await;
+        hub.set_desired(device(), r#"{"a":1}"#).await;
         while hub.router.identity(&device().device).await.unwrap().connected {
             tokio::task::yield_now().await;
         }
@@ -102,7 +102,7 @@ fn a_connect_that_nobody_waits_for_leaves_no_session() {
     run(|| async {
         let hub = Hub::new().await;
         {
-            let connecting = hub.connect(&device());
+            let connecting = hub.connect(device());
             let mut connecting = std::pin::pin!(connecting);
             // Polled until the actor has it, and dropped then.
             let waker = std::task::Waker::noop();
