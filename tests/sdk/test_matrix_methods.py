@@ -33,7 +33,9 @@ def test_a_method_reaches_the_device_and_its_answer_the_caller(hub, service, bac
     program = start(kind, device)
     program.answer_methods()
     for payload in ({"delay": 3, "text": "grün"}, None, [1, "two", None], "text", 0, {"large": LARGE}):
-        assert service.invoke(device, "echo", payload) == (200, payload)
+        answer = service.invoke(device, "echo", payload)
+        # The service SDK has no null: it shows an empty text.
+        assert answer == (200, "" if payload is None else payload)
         call = program.calls.take()
         assert (call["name"], call["payload"]) == ("echo", payload)
     assert service.invoke(device, "reboot", {"status": -7}) == (-7, {"method": "reboot", "got": {"status": -7}})

@@ -24,9 +24,9 @@ def test_the_device_reads_and_reports(hub, service, start, kind):
     assert plain(twin["reported"]) == {}
     before = twin["reported"]["$version"]
     program.report({"firmware": "1.2", "gone": {"soon": True}, "kept": {"a": 1, "b": 2.5}, "text": "grün €"})
-    program.report({"gone": None, "kept": {"a": None, "c": [None, 1]}, "never": None})
+    program.report({"gone": None, "kept": {"a": None, "c": [0, {"d": 1}]}, "never": None})
     seen = service.twin(device).properties.reported
-    assert plain(seen) == {"firmware": "1.2", "kept": {"b": 2.5, "c": [None, 1]}, "text": "grün €"}
+    assert plain(seen) == {"firmware": "1.2", "kept": {"b": 2.5, "c": [0, {"d": 1}]}, "text": "grün €"}
     assert seen["$version"] == before + 2
     assert set(seen["$metadata"]) == {"$lastUpdated", "firmware", "kept", "text"}
     assert set(seen["$metadata"]["kept"]) == {"$lastUpdated", "b", "c"}
