@@ -126,6 +126,15 @@ impl Flight {
         before - self.bytes()
     }
 
+    /// Hands over what gathered although nobody will hear of its outcome: the client has left, or must.
+    pub(super) fn last_words(&mut self, session: &dyn LiveSession) {
+        for batch in std::mem::take(&mut self.gathered) {
+            if let Err((error, messages)) = session.send_d2c(batch.messages) {
+                tracing::debug!(%error, messages = messages.len(), "messages of a client that left are not stored");
+            }
+        }
+    }
+
     fn settle(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> bool {
         let mut any = false;
         while let Some(batch) = self.under_way.front_mut() {

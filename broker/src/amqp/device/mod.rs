@@ -237,6 +237,7 @@ impl Devices {
             self.held -= device.flight.bytes();
             self.again.retain(|(_, other)| *other != number);
             self.stuck.retain(|other| *other != number);
+            device.leave();
         }
     }
 
@@ -290,6 +291,7 @@ impl Devices {
         self.again.retain(|(_, other)| *other != number);
         self.stuck.retain(|other| *other != number);
         self.held -= device.flight.bytes();
+        device.leave();
     }
 
     /// The client has shown newer credentials of these identities: their owners are told.
@@ -327,7 +329,7 @@ impl Devices {
 
     /// Ends every session: the connection is over.
     pub(in crate::amqp) fn clear(&mut self) {
-        self.devices.clear();
+        self.devices.drain(..).flatten().for_each(|device| device.leave());
         self.links.clear();
         self.held = 0;
         self.again.clear();

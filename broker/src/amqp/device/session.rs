@@ -189,6 +189,13 @@ impl Device {
         self.links.iter_mut().find(|link| link.id == id)
     }
 
+    /// The identity leaves: what it sent before is not lost with it.
+    pub(super) fn leave(mut self) {
+        if let State::Open(session) = &self.state {
+            self.flight.last_words(&**session);
+        }
+    }
+
     /// Everything that needs no waiting.
     pub(super) fn work(&mut self, connection: &mut Connection, now: Instant) -> Worked {
         self.bell.heard();

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use ironhub_domain::HubError;
+use ironhub_wire::amqp::frame::{FrameKind, put_frame};
 use ironhub_wire::amqp::message::{BATCH_FORMAT, MessageBuilder};
-use ironhub_wire::amqp::performative::{Performative, Transfer};
+use ironhub_wire::amqp::performative::{Close, Detach, End, Performative, Transfer};
 use ironhub_wire::amqp::{DeliveryState, Role};
 
 use super::owners::Telemetry;
@@ -179,6 +180,37 @@ fn settled_messages_are_stored_and_give_their_credit_back() {
         hub.devices.until("dev1", |dev1| dev1.stored.len() == 2_500).await;
         let batches = hub.devices.with("dev1", |dev1| dev1.batches);
         assert!(batches < 2_500, "{batches} batches");
+    });
+}
+
+#[test]
+fn what_came_before_the_end_is_stored() {
+    run(|| async {
+        let hub = Hub::new(|_| {});
+        let detach = || Performative::Detach(Detach { handle: 2, closed: true, error: None });
+        let (end, close) = (End::default(), Close::default());
+        let endings = [detach(), Performative::End(end), Performative::Close(close)];
+        for (n, ending) in endings.into_iter().enumerate() {
+            let mut client = hub.connect_device().await;
+            client.attached(2, Role::Sender, EVENTS).await;
+            // In one write, so that the hub reads it at once.
+            let mut out = bytes::BytesMut::new();
+            for delivery in 0..10 {
+                let transfer = Transfer {
+                    handle: 2,
+                    delivery_id: Some(delivery),
+                    settled: Some(true),
+                    ..Transfer::default()
+                };
+                put_frame(&mut out, FrameKind::Amqp, CHANNEL, |out| {
+                    Performative::Transfer(transfer).encode(out);
+                });
+            }
+            let channel = if matches!(ending, Performative::Close(_)) { 0 } else { CHANNEL };
+            put_frame(&mut out, FrameKind::Amqp, channel, |out| ending.encode(out));
+            client.raw(&out).await;
+            hub.devices.until("dev1", |dev1| dev1.stored.len() == 10 * (n + 1)).await;
+        }
     });
 }
 
