@@ -138,13 +138,11 @@ async fn answer(
 ) -> Reply {
     match context.upgrade.as_ref().filter(|handler| handler.wants(&request)) {
         None => handle(request, context).await,
-        Some(handler) => match handler.upgrade(&request) {
-            Ok((reply, serve)) => {
-                *leaving.lock() = Some((hyper::upgrade::on(&mut request), serve));
-                reply
-            }
-            Err(refused) => refused,
-        },
+        Some(handler) => {
+            let (reply, serve) = handler.upgrade(&request);
+            *leaving.lock() = serve.map(|serve| (hyper::upgrade::on(&mut request), serve));
+            reply
+        }
     }
 }
 

@@ -67,8 +67,8 @@ pub trait UpgradeHandler: Send + Sync + 'static {
     /// Whether this request is for it; all others are answered by [`handle`].
     fn wants(&self, request: &Request<Incoming>) -> bool;
 
-    /// The reply with status 101 and who serves the connection after it, or why not.
-    fn upgrade(&self, request: &Request<Incoming>) -> Result<(Reply, Serve), Reply>;
+    /// The reply; with status 101 also who serves the connection after it.
+    fn upgrade(&self, request: &Request<Incoming>) -> (Reply, Option<Serve>);
 }
 
 /// Serves a connection that has left HTTP until either side ends it: its stream, what had been read of that beyond the

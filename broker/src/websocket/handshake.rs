@@ -71,11 +71,14 @@ pub fn is_endpoint(path: &str) -> bool {
 
 /// The reply with status 101 and what the connection then speaks, or the refusal. No extension is agreed on, and `Host`
 /// and `Origin` are not looked at: credentials follow inside.
-pub fn answer<B>(request: &Request<B>) -> Result<(Reply, Subprotocol), Reply> {
-    negotiate(request).map_err(|refusal| {
-        tracing::debug!(reason = %refusal, "WebSocket handshake refused");
-        refuse(&refusal)
-    })
+pub fn answer<B>(request: &Request<B>) -> (Reply, Option<Subprotocol>) {
+    match negotiate(request) {
+        Ok((reply, subprotocol)) => (reply, Some(subprotocol)),
+        Err(refusal) => {
+            tracing::debug!(reason = %refusal, "WebSocket handshake refused");
+            (refuse(&refusal), None)
+        }
+    }
 }
 
 fn negotiate<B>(request: &Request<B>) -> Result<(Reply, Subprotocol), Refusal> {

@@ -34,13 +34,17 @@ impl UpgradeHandler for WebSockets {
             || crate::http::wants_websocket(request.headers())
     }
 
-    fn upgrade(&self, request: &Request<Incoming>) -> Result<(Reply, Serve), Reply> {
-        let outcome = handshake::answer(request);
-        let (reply, subprotocol) = outcome.inspect_err(|refused| {
-            answered("websocket", refused.status().as_u16());
-        })?;
-        answered(subprotocol.label(), reply.status().as_u16());
-        let serve: Serve = match subprotocol {
+    fn upgrade(&self, request: &Request<Incoming>) -> (Reply, Option<Serve>) {
+        let (reply, subprotocol) = handshake::answer(request);
+        let label = subprotocol.map_or("websocket", Subprotocol::label);
+        answered(label, reply.status().as_u16());
+        (reply, subprotocol.map(|subprotocol| self.server(subprotocol)))
+    }
+}
+
+impl WebSockets {
+    fn server(&self, subprotocol: Subprotocol) -> Serve {
+        match subprotocol {
             Subprotocol::Mqtt => {
                 let context = self.mqtt.clone();
                 Box::new(move |stream, early, peer| {
@@ -53,7 +57,6 @@ impl UpgradeHandler for WebSockets {
                     Box::pin(crate::amqp::serve(FrameStream::new(stream, early), peer, context))
                 })
             }
-        };
-        Ok((reply, serve))
+        }
     }
 }

@@ -155,10 +155,10 @@ impl UpgradeHandler for Teapot {
         request.uri().path() == "/teapot"
     }
 
-    fn upgrade(&self, _request: &Request<Incoming>) -> Result<(Reply, Serve), Reply> {
+    fn upgrade(&self, _request: &Request<Incoming>) -> (Reply, Option<Serve>) {
         let mut reply = Reply::default();
         *reply.status_mut() = StatusCode::IM_A_TEAPOT;
-        Err(reply)
+        (reply, None)
     }
 }
 

@@ -48,7 +48,10 @@ fn an_authority_is_read_in_every_form_that_tools_send() {
         let read = UploadedAuthority::parse(&text, NOW).unwrap();
         assert_eq!(read.certificate, made.der.to_vec());
         assert!(read.subject.contains("CN=Plant CA") && read.subject.contains("O=Example"));
-        assert_eq!(read.thumbprint, peer_certificate(&[made.der.clone()]).unwrap().sha1);
+        assert_eq!(
+            read.thumbprint,
+            peer_certificate(std::slice::from_ref(&made.der)).unwrap().sha1
+        );
         assert_eq!(read.expires, UnixMs(NOW.0 + DAY_MS));
     }
 }
