@@ -51,6 +51,17 @@ pub enum ClientError {
         /// What the hub says.
         message: String,
     },
+    /// HTTP cannot carry something that was asked for.
+    #[error(
+        "the {part} of the HTTP header {name:?} would hold a character that HTTP cannot carry; \
+         only visible ASCII travels there"
+    )]
+    Header {
+        /// The header.
+        name: String,
+        /// `name` or `value`.
+        part: &'static str,
+    },
     /// The answer is none that a hub gives.
     #[error("the answer from {address} is not a hub's: {reason}")]
     BadReply {
@@ -70,6 +81,11 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Whether the hub itself said that the certificate does not exist.
+    pub fn is_certificate_not_found(&self) -> bool {
+        matches!(self, Self::Refused { name, .. } if name == "CertificateNotFound")
+    }
+
     /// Whether the hub itself said that the device does not exist.
     pub fn is_device_not_found(&self) -> bool {
         matches!(self, Self::Refused { name, .. } if name == "DeviceNotFound")

@@ -1,16 +1,22 @@
 //! A client of the hub's public endpoints, for the command line. It shares nothing with the server side: what it may do, any
 //! program with the same connection string may do.
 //!
-//! [`connection_string`] says where and as whom, [`tls`] makes a trusted connection, [`sas`] signs, [`rest`] calls.
+//! [`connection_string`] says where and as whom, [`tls`] makes a trusted connection, [`sas`] signs, [`rest`] calls;
+//! [`twins`], [`messages`] and [`certificates`] know what else can be asked for.
 
+pub mod certificates;
 pub mod connection_string;
 pub mod error;
+pub mod messages;
 pub mod percent;
 pub mod rest;
 pub mod sas;
 pub mod tls;
+pub mod twins;
 
 pub use connection_string::{EventHubConnectionString, ServiceConnectionString};
 pub use error::ClientError;
+pub use messages::{FeedbackBatch, OutgoingMessage};
 pub use rest::RestClient;
 pub use tls::{Address, Trust};
+pub use twins::{MethodRequest, Target};

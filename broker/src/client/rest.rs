@@ -1,11 +1,11 @@
-//! The registry calls of the command line. Every call is a connection of its own.
+//! The calls of the command line. Every call is a connection of its own.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, HeaderName, HeaderValue, IF_MATCH};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -24,6 +24,58 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 /// Largest answer read: a full page of devices, each with the longest fields.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// One request: what the endpoint's paths have in common.
+pub(super) struct Call {
+    /// GET, PUT …
+    pub method: Method,
+    /// Path, its ids encoded, and a query if there is one.
+    pub path: String,
+    /// Headers besides those of every call.
+    pub headers: Vec<(String, String)>,
+    /// Empty for none.
+    pub body: Bytes,
+    /// The hub waits for others before it answers, so long at most.
+    pub waits: Duration,
+}
+
+impl Call {
+    pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            waits: Duration::ZERO,
+        }
+    }
+
+    pub(super) fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Only for this ETag, quoted or `*`.
+    pub(super) fn if_match(self, etag: Option<&str>) -> Self {
+        match etag.map(|etag| etag.trim_matches('"')) {
+            Some(etag) => self.header(IF_MATCH.as_str(), format!("\"{etag}\"")),
+            None => self,
+        }
+    }
+
+    pub(super) fn json(self, json: &Value) -> Self {
+        let body = Bytes::from(json.to_string());
+        Self { body, ..self.header(CONTENT_TYPE.as_str(), "application/json; charset=utf-8") }
+    }
+}
+
+/// What the hub answered.
+pub(super) struct Answer {
+    /// Without its quotes; empty if there is none.
+    pub etag: String,
+    /// `Null` for an empty body.
+    pub json: Value,
+}
+
 /// Calls the hub's HTTPS endpoint as a shared access policy.
 #[derive(Clone, Debug)]
 pub struct RestClient {
@@ -38,17 +90,17 @@ pub struct RestClient {
 impl RestClient {
     /// Creates a device from its JSON form (service-protocols.md 2.4); the reply is the whole identity.
     pub async fn create_device(&self, id: &str, device: &Value) -> Result<Value, ClientError> {
-        self.call(Method::PUT, &device_path(id), None, Some(device)).await
+        Ok(self.call(Call::new(Method::PUT, device_path(id)).json(device)).await?.json)
     }
 
     /// One identity.
     pub async fn device(&self, id: &str) -> Result<Value, ClientError> {
-        self.call(Method::GET, &device_path(id), None, None).await
+        Ok(self.call(Call::new(Method::GET, device_path(id))).await?.json)
     }
 
     /// Up to `top` identities.
     pub async fn devices(&self, top: usize) -> Result<Vec<Value>, ClientError> {
-        match self.call(Method::GET, &format!("/devices?top={top}"), None, None).await? {
+        match self.call(Call::new(Method::GET, format!("/devices?top={top}"))).await?.json {
             Value::Array(devices) => Ok(devices),
             other => Err(self.bad_reply(format!("a list was expected, not {other}"))),
         }
@@ -56,52 +108,42 @@ impl RestClient {
 
     /// Deletes an identity, whatever its ETag.
     pub async fn delete_device(&self, id: &str) -> Result<(), ClientError> {
-        self.call(Method::DELETE, &device_path(id), Some("\"*\""), None).await.map(|_| ())
+        let call = Call::new(Method::DELETE, device_path(id)).if_match(Some("*"));
+        self.call(call).await.map(drop)
     }
 
-    async fn call(
-        &self,
-        method: Method,
-        path: &str,
-        if_match: Option<&str>,
-        body: Option<&Value>,
-    ) -> Result<Value, ClientError> {
-        let request = self.request(method, path, if_match, body)?;
+    pub(super) async fn call(&self, call: Call) -> Result<Answer, ClientError> {
+        let waited = ANSWER_TIME_MAX + call.waits;
+        let request = self.request(call)?;
         let stream = tls::connect(&self.address, &self.trust, &[b"http/1.1"]).await?;
         let exchange = self.exchange(TokioIo::new(stream), request);
-        timeout(ANSWER_TIME_MAX, exchange).await.map_err(|_| ClientError::Timeout {
+        timeout(waited, exchange).await.map_err(|_| ClientError::Timeout {
             address: self.address.connect_to.clone(),
-            waited: ANSWER_TIME_MAX,
+            waited,
         })?
     }
 
-    fn request(
-        &self,
-        method: Method,
-        path: &str,
-        if_match: Option<&str>,
-        body: Option<&Value>,
-    ) -> Result<Request<Full<Bytes>>, ClientError> {
+    fn request(&self, call: Call) -> Result<Request<Full<Bytes>>, ClientError> {
         let ServiceConnectionString { host, policy, key, .. } = &self.account;
         let token = token(host, policy, key, KeyForm::Decoded, expiry_from_now())?;
+        let path = call.path;
         let separator = if path.contains('?') { '&' } else { '?' };
         let mut request = Request::builder()
-            .method(method)
+            .method(call.method)
             .uri(format!("{path}{separator}api-version={API_VERSION}"))
             .header(HOST, host)
             .header(AUTHORIZATION, token);
-        if let Some(etag) = if_match {
-            request = request.header(IF_MATCH, etag);
+        for (name, value) in call.headers {
+            let named = HeaderName::try_from(&name)
+                .map_err(|_| ClientError::Header { name: name.clone(), part: "name" })?;
+            let value = HeaderValue::try_from(value)
+                .ok()
+                .filter(|value| value.to_str().is_ok())
+                .ok_or(ClientError::Header { name, part: "value" })?;
+            request = request.header(named, value);
         }
-        let body = match body {
-            Some(json) => {
-                request = request.header(CONTENT_TYPE, "application/json; charset=utf-8");
-                Bytes::from(json.to_string())
-            }
-            None => Bytes::new(),
-        };
         request
-            .body(Full::new(body))
+            .body(Full::new(call.body))
             .map_err(|error| ClientError::ConnectionString(error.to_string()))
     }
 
@@ -109,7 +151,7 @@ impl RestClient {
         &self,
         io: IO,
         request: Request<Full<Bytes>>,
-    ) -> Result<Value, ClientError>
+    ) -> Result<Answer, ClientError>
     where
         IO: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     {
@@ -122,7 +164,7 @@ impl RestClient {
         self.read(reply).await
     }
 
-    async fn read(&self, reply: Response<Incoming>) -> Result<Value, ClientError> {
+    async fn read(&self, reply: Response<Incoming>) -> Result<Answer, ClientError> {
         let (head, mut body) = reply.into_parts();
         let mut text = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -137,18 +179,22 @@ impl RestClient {
             let name = head.headers.get("iothub-errorcode").and_then(|value| value.to_str().ok());
             return Err(refusal(head.status.as_u16(), name.unwrap_or_default(), &text));
         }
-        if text.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&text).map_err(|error| self.bad_reply(error.to_string()))
+        let etag = head.headers.get(ETAG).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let json = match text.is_empty() {
+            true => Value::Null,
+            false => {
+                serde_json::from_slice(&text).map_err(|error| self.bad_reply(error.to_string()))?
+            }
+        };
+        Ok(Answer { etag: etag.trim_matches('"').to_owned(), json })
     }
 
-    fn bad_reply(&self, reason: String) -> ClientError {
+    pub(super) fn bad_reply(&self, reason: String) -> ClientError {
         ClientError::BadReply { address: self.address.connect_to.clone(), reason }
     }
 }
 
-fn device_path(id: &str) -> String {
+pub(super) fn device_path(id: &str) -> String {
     format!("/devices/{}", encode(id))
 }
 

@@ -21,7 +21,7 @@ use super::device::{self, files, telemetry};
 use super::errors::{HttpError, Reply};
 use super::route::{Matched, Operation, route};
 use super::service::twins::Change;
-use super::service::{certificates, devices, messages, modules, twins};
+use super::service::{certificates, devices, feedback, messages, modules, twins};
 use crate::metrics::http::answered;
 
 /// Answers a request.
@@ -87,6 +87,9 @@ where
         Operation::ReceiveC2d => device::messages::receive(&ids, head, context).await,
         Operation::CompleteC2d => device::messages::complete_or_reject(&ids, head, context).await,
         Operation::AbandonC2d => device::messages::abandon(&ids, head, context).await,
+        Operation::ReceiveFeedback => feedback::receive(head, context).await,
+        Operation::CompleteFeedback => feedback::complete(id, head, context).await,
+        Operation::AbandonFeedback => feedback::abandon(id, head, context).await,
         Operation::AnnounceUpload => files::announce(&ids, head, body, context).await,
         Operation::FinishUpload => files::finish(&ids, head, body, context).await,
         Operation::ListCertificates => certificates::list(head, context).await,
@@ -142,6 +145,9 @@ fn label(operation: Operation) -> &'static str {
         Operation::ReceiveC2d => "receive_c2d",
         Operation::CompleteC2d => "complete_c2d",
         Operation::AbandonC2d => "abandon_c2d",
+        Operation::ReceiveFeedback => "receive_feedback",
+        Operation::CompleteFeedback => "complete_feedback",
+        Operation::AbandonFeedback => "abandon_feedback",
         Operation::AnnounceUpload => "announce_upload",
         Operation::FinishUpload => "finish_upload",
         Operation::ListCertificates => "list_certificates",

@@ -8,10 +8,11 @@
 use hyper::Method;
 
 use Operation::{
-    AbandonC2d, AnnounceUpload, CompleteC2d, DeleteCertificate, DeleteDevice, DeleteModule,
-    FinishUpload, GetCertificate, GetDevice, GetModule, GetTwin, InvokeMethod, ListCertificates,
-    ListDevices, ListModules, NotBuilt, PatchTwin, PurgeC2d, PutCertificate, PutDevice, PutModule,
-    ReceiveC2d, ReplaceTwin, SendC2d, SendD2c,
+    AbandonC2d, AbandonFeedback, AnnounceUpload, CompleteC2d, CompleteFeedback, DeleteCertificate,
+    DeleteDevice, DeleteModule, FinishUpload, GetCertificate, GetDevice, GetModule, GetTwin,
+    InvokeMethod, ListCertificates, ListDevices, ListModules, NotBuilt, PatchTwin, PurgeC2d,
+    PutCertificate, PutDevice, PutModule, ReceiveC2d, ReceiveFeedback, ReplaceTwin, SendC2d,
+    SendD2c,
 };
 
 /// What a request asks for.
@@ -53,6 +54,12 @@ pub enum Operation {
     CompleteC2d,
     /// `POST /devices/{id}/messages/deviceBound/{lock}/abandon`, and a module's.
     AbandonC2d,
+    /// `GET /messages/serviceBound/feedback`.
+    ReceiveFeedback,
+    /// `DELETE /messages/serviceBound/feedback/{lock}`.
+    CompleteFeedback,
+    /// `POST /messages/serviceBound/feedback/{lock}/abandon`.
+    AbandonFeedback,
     /// `POST /devices/{id}/files`.
     AnnounceUpload,
     /// `POST /devices/{id}/files/notifications[/{correlation id}]`.
@@ -168,9 +175,9 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("PATCH", "digitaltwins/{}", NotBuilt("digital twins")),
     ("POST", "digitaltwins/{}/commands/{}", NotBuilt("digital twins")),
     ("POST", "digitaltwins/{}/components/{}/commands/{}", NotBuilt("digital twins")),
-    ("GET", "messages/serviceBound/feedback", NotBuilt("feedback over HTTPS")),
-    ("DELETE", "messages/serviceBound/feedback/{}", NotBuilt("feedback over HTTPS")),
-    ("POST", "messages/serviceBound/feedback/{}/abandon", NotBuilt("feedback over HTTPS")),
+    ("GET", "messages/serviceBound/feedback", ReceiveFeedback),
+    ("DELETE", "messages/serviceBound/feedback/{}", CompleteFeedback),
+    ("POST", "messages/serviceBound/feedback/{}/abandon", AbandonFeedback),
     ("GET", "$iothub/websocket", NotBuilt("WebSocket")),
     ("GET", "$servicebus/websocket", NotBuilt("WebSocket")),
 ];
