@@ -151,7 +151,8 @@ impl Exchange {
                     respond(rid, shown, wanted, outbox);
                 }),
                 Asked::Refused { rid, error } => {
-                    Poll::Ready(respond(rid, Err(error.clone()), wanted, outbox))
+                    respond(rid, Err(error.clone()), wanted, outbox);
+                    Poll::Ready(())
                 }
                 // A lock that was lost meanwhile is nothing that MQTT could tell: the message comes again.
                 Asked::Settle { reply } => settled(reply, cx).map(drop),
@@ -161,7 +162,8 @@ impl Exchange {
                 }),
                 Asked::Told { told } => {
                     progress.subscribed = true;
-                    Poll::Ready(told.write(true, outbox))
+                    told.write(true, outbox);
+                    Poll::Ready(())
                 }
             };
             if answered.is_pending() {
