@@ -111,6 +111,16 @@ fn what_a_session_holds_returns_when_it_ends_however_it_ends() {
         let next = hub.connect(device()).await;
         next.want_c2d(5);
         assert_eq!(bodies(&next.c2d(2).await), ["1", "2"]);
+        // Not only for the next session, and not before the end.
+        assert_eq!(hub.router.receive_c2d(device()).await, Ok(None));
+        drop(next);
+        let first = loop {
+            if let Some(delivery) = hub.router.receive_c2d(device()).await.unwrap() {
+                break delivery;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert_eq!((bodies(std::slice::from_ref(&first))[0], first.delivery_count), ("1", 0));
     });
 }
 
