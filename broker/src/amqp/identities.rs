@@ -51,7 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let cbs = |link: &Link| matches!(link, Link::CbsRequests | Link::CbsReplies);
         if self.devices.was_taken_over() && self.grants.len() <= 1 && self.links.values().all(cbs) {
             let text = "a newer connection of this device took over";
-            self.close_with(Error::new(condition::CONNECTION_FORCED, text));
+            self.close_with(Error::new(condition::STOLEN, text));
         }
     }
 }

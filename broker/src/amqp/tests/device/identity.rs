@@ -158,7 +158,7 @@ fn a_newer_connection_takes_over() {
         shared.attached(3, Role::Sender, events).await;
         // A connection that was its alone ends.
         assert_eq!(alone.fault().await, ("detach", "amqp:link:stolen".to_owned()));
-        assert_eq!(alone.fault().await, ("close", "amqp:connection:forced".to_owned()));
+        assert_eq!(alone.fault().await, ("close", "amqp:link:stolen".to_owned()));
         // One that it shares goes on.
         let mut newest = hub.connect_device().await;
         newest.attached(2, Role::Sender, events).await;

@@ -281,6 +281,11 @@ impl Session {
 
     /// A flow about the session alone, or about one of its links too.
     fn flow(&self, handle: Option<u16>, outbox: &mut Outbox) {
+        self.flow_of(handle, false, outbox);
+    }
+
+    /// A flow that says whether the client's wish to drain was heard (OASIS AMQP 1.0 2.6.7).
+    fn flow_of(&self, handle: Option<u16>, drain: bool, outbox: &mut Outbox) {
         let link = handle.and_then(|handle| self.links.get(usize::from(handle))?.as_deref());
         let flow = Flow {
             next_incoming_id: Some(self.next_incoming_id),
@@ -291,6 +296,7 @@ impl Session {
             delivery_count: link.map(|link| link.delivery_count),
             link_credit: link.map(|link| link.credit),
             available: link.filter(|link| link.role == Role::Sender).map(|_| 0),
+            drain,
             ..Flow::default()
         };
         outbox.frame(self.channel, &Performative::Flow(flow));

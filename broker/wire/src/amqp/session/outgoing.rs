@@ -185,7 +185,7 @@ impl Session {
         if link.role == Role::Sender && link.phase == Phase::Attached {
             link.delivery_count = link.delivery_count.wrapping_add(link.credit);
             link.credit = 0;
-            self.flow(Some(id.handle), outbox);
+            self.flow_of(Some(id.handle), true, outbox);
         }
     }
 }
