@@ -82,7 +82,7 @@ pub(super) fn single(headers: &HeaderMap) -> Result<D2cMessage, HubError> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Item {
-    body: Option<String>,
+    body: String,
     base64_encoded: Option<bool>,
     properties: Option<Map<String, Value>>,
 }
@@ -117,15 +117,14 @@ fn message(at: usize, item: Item) -> Result<D2cMessage, HubError> {
         let text = match value {
             Value::String(text) => text,
             Value::Null => continue,
-            Value::Bool(_) | Value::Number(_) => value.to_string(),
-            Value::Array(_) | Value::Object(_) => {
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
                 let why = format!("property {name:?} of message {at} is no text");
                 return Err(HubError::InvalidArgument(why));
             }
         };
         properties::assign(&mut message, &name, &text);
     }
-    let body = item.body.unwrap_or_default();
+    let body = item.body;
     message.body = if item.base64_encoded.unwrap_or(true) {
         let decoded = BASE64.decode(&body).map_err(|error| {
             HubError::InvalidArgument(format!("the body of message {at} is no base64: {error}"))

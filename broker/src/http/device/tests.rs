@@ -13,8 +13,9 @@ use super::telemetry::{batch, single};
 fn headers(text: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let (name, value) = line.split_once(": ").unwrap_or((line, ""));
-        headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = HeaderValue::from_str(value.trim()).unwrap();
+        headers.append(name.parse::<HeaderName>().unwrap(), value);
     }
     headers
 }
@@ -57,7 +58,7 @@ fn headers_are_the_properties_of_a_single_message() {
 fn a_batch_is_base64_unless_it_says_otherwise() {
     let messages = batch(
         br#"[{"body":"aGVsbG8=","properties":{"iothub-app-K":"v","iothub-messageid":"m"}},
-             {"body":"plain text","base64Encoded":false},{"body":"aGVsbG8"},{}]"#,
+             {"body":"plain text","base64Encoded":false},{"body":"aGVsbG8"},{"body":""}]"#,
     )
     .unwrap();
     let bodies: Vec<&[u8]> = messages.iter().map(|message| &*message.body).collect();
@@ -75,7 +76,9 @@ fn a_bad_batch_is_refused_as_a_whole() {
         ("[]", 400),
         (r#"[{"body":"no base64!"}]"#, 400),
         (r#"[{"body":"aGk="},{"body":7}]"#, 400),
-        (r#"[{"properties":{"iothub-app-x":{}}}]"#, 400),
+        (r#"[{"body":"","properties":{"iothub-app-x":{}}}]"#, 400),
+        (r#"[{"body":"","properties":{"iothub-app-x":7}}]"#, 400),
+        (r#"[{"properties":{}}]"#, 400),
         (
             &format!(
                 r#"[{{"body":"{half}","base64Encoded":false}},{{"body":"{half}","base64Encoded":false}}]"#
