@@ -1,11 +1,12 @@
 //! `ironhub device create|show|list|delete`.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::connection::{ConnectionArgs, HubConnection};
+use super::output::{print_json, println, text};
 use super::{CommandError, coloured_stdout, hint, table};
 
 const EXAMPLES: &str = "\
@@ -260,10 +261,6 @@ fn row(device: &Value) -> Vec<String> {
     ]
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
 /// A timestamp, or `never` for the one that means it (service-protocols.md 2.1).
 fn moment(value: &Value) -> String {
     match value.as_str() {
@@ -271,14 +268,6 @@ fn moment(value: &Value) -> String {
         Some(text) => text.to_owned(),
         None => String::new(),
     }
-}
-
-fn println(line: &str) -> Result<(), CommandError> {
-    Ok(writeln!(std::io::stdout(), "{line}")?)
-}
-
-fn print_json(value: &Value) -> Result<(), CommandError> {
-    println(&format!("{value:#}"))
 }
 
 #[cfg(test)]

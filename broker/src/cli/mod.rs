@@ -3,11 +3,16 @@
 //! Results go to standard output, everything meant for a person to standard error, hints only to a terminal. Exit codes:
 //! 0 done, 1 the hub refused or could not be reached, 2 the command cannot be carried out as it was given.
 
+pub mod c2d;
+pub mod ca;
 pub mod connection;
 pub mod device;
 pub mod events;
 mod hub_files;
+pub mod method;
+mod output;
 mod table;
+pub mod twin;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -37,6 +42,10 @@ In another terminal, register a device and watch what it sends:
   ironhub device create dev1
   ironhub events
 
+Tell it something, ask it something:
+  ironhub twin update dev1 --desired '{\"interval\":10}'
+  ironhub method invoke reboot dev1
+
 Every command explains itself: ironhub device create --help";
 
 /// An IoT hub that devices and back ends written for Azure IoT Hub use unchanged.
@@ -59,6 +68,14 @@ pub enum Command {
     Device(device::DeviceArgs),
     /// Watch the messages that devices send, as they arrive
     Events(events::EventsArgs),
+    /// Show and change the twins of devices and modules
+    Twin(twin::TwinArgs),
+    /// Call direct methods, of one device or of many
+    Method(method::MethodArgs),
+    /// Send messages to devices and see what became of them
+    C2d(c2d::C2dArgs),
+    /// Say which authorities may certify devices
+    Ca(ca::CaArgs),
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -97,7 +114,9 @@ impl CommandError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Connection(_) | Self::Usage(_) => EXIT_USAGE,
-            Self::Client(ClientError::ConnectionString(_)) => EXIT_USAGE,
+            Self::Client(ClientError::ConnectionString(_) | ClientError::Header { .. }) => {
+                EXIT_USAGE
+            }
             Self::Client(_) | Self::Refused(_) | Self::Output(_) => EXIT_REFUSED,
         }
     }
@@ -115,6 +134,10 @@ pub fn main() -> ExitCode {
         },
         Command::Device(args) => finish(run_client(device::run(&args))),
         Command::Events(args) => finish(run_client(events::run(&args))),
+        Command::Twin(args) => finish(run_client(twin::run(&args))),
+        Command::Method(args) => finish(run_client(method::run(&args))),
+        Command::C2d(args) => finish(run_client(c2d::run(&args))),
+        Command::Ca(args) => finish(run_client(ca::run(&args))),
     }
 }
 

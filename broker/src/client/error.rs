@@ -81,9 +81,9 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Whether the hub itself said that the certificate does not exist.
-    pub fn is_certificate_not_found(&self) -> bool {
-        matches!(self, Self::Refused { name, .. } if name == "CertificateNotFound")
+    /// Whether the hub itself said that there is no such thing. Of what is no device it says only this.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { name, .. } if name == "GenericNotFound")
     }
 
     /// Whether the hub itself said that the device does not exist.
