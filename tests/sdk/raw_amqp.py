@@ -1,6 +1,7 @@
 """An AMQP 1.0 client that shows what libraries hide, and sends what they would not: connection and frames."""
 
 import asyncio
+import itertools
 import ssl
 import struct
 
@@ -183,6 +184,7 @@ class Session:
         self.begun = asyncio.get_running_loop().create_future()
         self.ended = asyncio.get_running_loop().create_future()
         self.links = []
+        self.handles = itertools.count()
         self.next_delivery = 0
         self.received = 0
         self.unsettled = {}
@@ -231,7 +233,7 @@ class Session:
         self.links.append(link)
         source, target = (address, filler) if receives else (filler, address)
         self.perform(
-            ATTACH, name, UInt(len(self.links) - 1), receives, None if snd is None else UByte(snd),
+            ATTACH, name, link.handle, receives, None if snd is None else UByte(snd),
             None if rcv is None else UByte(rcv), Described(0x28, [source]), Described(0x29, [target]), None, None,
             None if receives else UInt(0), largest, None, None,
             None if properties is None else {Symbol(key): value for key, value in properties.items()})

@@ -40,18 +40,19 @@ class Link:
         self.session = session
         self.name = name
         self.receives = receives
-        self.handle = UInt(len(session.links))
+        self.handle = UInt(next(session.handles))
         self.remote = None
         self.attached = loop.create_future()
         self.detached = loop.create_future()
         self.accepted = False
+        self.leaving = False
         self.credit = 0
         self.count = 0
         self.deliveries = asyncio.Queue()
         self.parts = b""
         self.first = None
         self.changed = asyncio.Event()
-        self.drained = 0
+        self.used_up = False
 
     @property
     def connection(self):
@@ -67,7 +68,8 @@ class Link:
 
     def on_flow(self, fields):
         if self.receives:
-            self.drained += bool(fields[8])
+            self.used_up = not fields[6]
+            self.count = max(self.count, fields[5] or 0)
         else:
             self.credit = (fields[5] or 0) + fields[6] - self.count
         self.changed.set()
@@ -82,9 +84,10 @@ class Link:
             self.deliveries.put_nowait(Delivery(first[1], first[2], data, bool(first[4] or fields[4]), first[3]))
 
     def on_detach(self, closed, error):
-        if not self.detached.done():
-            self.detached.set_result((bool(closed), error))
-        self.session.perform(DETACH, self.handle, True)
+        self.session.links.remove(self)
+        self.detached.set_result((bool(closed), error))
+        if not self.leaving:
+            self.session.perform(DETACH, self.handle, True)
 
     # The client's side.
 
@@ -151,5 +154,6 @@ class Link:
         return (await self.connection.within(asyncio.shield(self.detached), f"{self.name} is detached"))[1]
 
     async def detach(self, closed=True):
+        self.leaving = True
         self.session.perform(DETACH, self.handle, closed)
         await self.connection.within(asyncio.shield(self.detached), f"{self.name} is detached")

@@ -20,7 +20,7 @@ def message(body=b"", annotations=None, app=None, value=None, **properties):
         fields = [properties.pop(name, None) for name in NAMES]
         assert not properties, f"unknown properties {properties}"
         fields = [Symbol(v) if name in SYMBOLS and v else v for name, v in zip(NAMES, fields, strict=True)]
-        while fields[-1] is None:
+        while fields and fields[-1] is None:
             fields.pop()
         out += encode(Described(PROPERTIES, fields))
     if app is not None:

@@ -48,9 +48,9 @@ PATCHES = {
     "key in an array's object": b'{"a": [{"b.c": 1}]}',
     "key over 1 KB": pretty({"k" * 1025: 1}),
     "string over 4 KB": pretty({"a": "x" * 4097}),
-    "depth of eleven": nested(11),
-    "depth of a hundred thousand": nested(100_000),
-    "arrays a hundred thousand deep": b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "depth of eleven": nested(12),
+    "depth of twenty thousand": nested(20_000),
+    "arrays fifty thousand deep": b'{"a": ' + b"[" * 50_000 + b"]" * 50_000 + b"}",
     "integer too large": b'{"a": 4503599627370496}',
     "integer too small": b'{"a": -4503599627370497}',
     "integer of a hundred digits": b'{"a": ' + b"9" * 100 + b"}",
@@ -59,7 +59,8 @@ PATCHES = {
 OVERSIZE = {"over 32 KB": pretty({f"k{number}": "x" * 4000 for number in range(9)})}
 # Just inside: what must not be refused.
 EDGES = {
-    "depth of ten": nested(10),
+    # The section itself does not count.
+    "depth of ten": nested(11),
     "key of 1 KB": pretty({"k" * 1024: 1}),
     "string of 4 KB": pretty({"a": "x" * 4096}),
     "largest integers": b'{"a": 4503599627370495, "b": -4503599627370496}',
@@ -165,7 +166,7 @@ async def test_a_twin_request_that_is_none_is_answered(hub, device):
         raw = await RawDevice.connect(device)
         twin = await raw.twin()
         for annotations in ({"operation": "POST"}, {}, {"operation": "PATCH"},
-                            {"operation": "GET", "resource": "/tags"},
+                            {"operation": "PATCH", "resource": "/tags"},
                             {"operation": "PATCH", "resource": "/properties/desired"},
                             {"operation": "PUT", "resource": "/properties/reported"},
                             {"operation": Long(1)}, {"operation": "get it"}):

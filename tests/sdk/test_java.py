@@ -153,7 +153,7 @@ def test_a_twin_is_read_patched_and_watched(java, opened):
 
 @over(STREAMING)
 def test_a_twin_patch_that_breaks_the_rules_is_refused_and_changes_nothing(java, opened):
-    deep = {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": {"j": {"k": 1}}}}}}}}}}}
+    deep = {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": {"j": {"k": {"l": 1}}}}}}}}}}}}
     with pytest.raises(JavaError):
         java.ask("patch", name=opened.id, patch=deep)
     assert java.ask("twin", name=opened.id)["reportedVersion"] == 1

@@ -232,3 +232,23 @@ async def test_a_module_has_links_of_its_own(hub, device):
     link.settle(delivery)
     await raw.close()
     await service.close()
+
+
+async def test_outcomes_that_come_together_are_each_honoured(hub, device):
+    service, raw = await Service.connect(hub), await RawDevice.connect(device)
+    link = await raw.c2d(credit=5)
+    for number in range(6):
+        await service.send(device.id, b"%d" % number)
+    first = [await link.receive() for _ in range(5)]
+    for delivery in first:
+        # Five frames in one write: accepted, released, accepted, released, accepted; and credit for all that is left.
+        link.settle(delivery, RELEASED if int(delivery.message.body) % 2 else ACCEPTED)
+    link.flow(5)
+    again = [await link.receive() for _ in range(3)]
+    assert sorted(one.message.body for one in again) == [b"1", b"3", b"5"]
+    for delivery in again:
+        link.settle(delivery)
+    await raw.close()
+    answer = await request(hub, "GET", f"/devices/{device.id}")
+    assert answer.json["cloudToDeviceMessageCount"] == 0
+    await service.close()

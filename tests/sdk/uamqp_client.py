@@ -11,8 +11,6 @@ from uamqp import authentication, constants, types
 from waiting import LIMIT, until
 
 TRANSPORTS = {"amqp": uamqp.TransportType.Amqp, "amqp-ws": uamqp.TransportType.AmqpOverWebsocket}
-FIRST = constants.ReceiverSettleMode.ReceiveAndDelete
-SECOND = constants.ReceiverSettleMode.PeekLock
 
 
 class CDevice:
@@ -57,9 +55,9 @@ class CDevice:
             self.address(rest), auth=self.auth, send_settle_mode=mode,
             error_policy=uamqp.errors.ErrorPolicy(max_retries=0), **options))
 
-    def receiver(self, rest, mode=FIRST, **options):
+    def receiver(self, rest, **options):
         return self.opened(uamqp.ReceiveClient(
-            self.address(rest), auth=self.auth, prefetch=20, auto_complete=False, receive_settle_mode=mode,
+            self.address(rest), auth=self.auth, prefetch=20, auto_complete=False,
             error_policy=uamqp.errors.ErrorPolicy(max_retries=0), **options))
 
     def pair(self, rest, prefix):
@@ -89,7 +87,8 @@ class CDevice:
         for message in self.twin_in.receive_message_batch(timeout=50):
             annotations = {plain(key): plain(value) for key, value in message.annotations.items()}
             body = b"".join(message.get_data())
-            correlation = message.properties.correlation_id
+            # A notification has no correlation id, and so perhaps no properties at all.
+            correlation = message.properties and message.properties.correlation_id
             if correlation is None:
                 self.notifications.append((annotations["version"], json.loads(body)))
             else:
