@@ -203,10 +203,16 @@ fn refusal(status: u16, name: &str, body: &[u8]) -> ClientError {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let message = json.as_ref().and_then(|json| json["Message"].as_str());
     let message = match message {
-        Some(message) => message.split_once(';').map_or(message, |(_, text)| text).to_owned(),
+        Some(message) => said(message.split_once(';').map_or(message, |(_, text)| text)),
         None => "the hub refused without saying why".to_owned(),
     };
     ClientError::Refused { status, name: name.to_owned(), message }
+}
+
+/// Of a method that failed the hub tells in JSON (service-protocols.md 2.8), for everything else in plain words.
+fn said(text: &str) -> String {
+    let json: Option<Value> = serde_json::from_str(text).ok();
+    json.as_ref().and_then(|json| json["message"].as_str()).unwrap_or(text).to_owned()
 }
 
 #[cfg(test)]
@@ -220,6 +226,9 @@ mod tests {
         assert!(error.is_device_not_found());
         assert_eq!(error.to_string(), "device \"d1\" is not registered (DeviceNotFound, HTTP 404)");
         assert!(!refusal(404, "", b"<html>").is_device_not_found());
+        let body = br#"{"Message":"ErrorCode:DeviceNotOnline;{\"message\":\"Timed out.\"}"}"#;
+        let error = refusal(404, "DeviceNotOnline", body);
+        assert_eq!(error.to_string(), "Timed out. (DeviceNotOnline, HTTP 404)");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod amqp;
 mod amqp_client;
 mod cli;
+mod cli_service;
 mod events;
 mod http;
 mod https;
