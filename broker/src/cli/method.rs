@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::connection::{ConnectionArgs, HubConnection};
-use super::output::print_json;
+use super::output::{escaped, print_json};
 use super::{CommandError, coloured_stdout, table};
 use crate::client::{ClientError, MethodRequest, Target};
 
@@ -141,7 +141,7 @@ impl Called<'_> {
             Ok(answer) => (answer["status"].to_string(), answer["payload"].to_string()),
             Err(error) => ("failed".to_owned(), error.to_string()),
         };
-        vec![self.device.to_owned(), status, answer]
+        vec![self.device.to_owned(), status, escaped(&answer)]
     }
 }
 

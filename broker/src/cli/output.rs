@@ -20,3 +20,14 @@ pub(super) fn print_json(value: &Value) -> Result<(), CommandError> {
 pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
+
+/// What a device sends must not move the cursor of whoever looks at it.
+pub(super) fn escaped(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let control = c.is_control();
+            let plain = (!control).then_some(c);
+            plain.into_iter().chain(control.then(|| c.escape_default()).into_iter().flatten())
+        })
+        .collect()
+}

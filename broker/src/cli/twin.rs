@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
 use super::connection::{ConnectionArgs, HubConnection};
-use super::output::{print_json, println, text};
+use super::output::{escaped, print_json, println, text};
 use super::{CommandError, coloured_stdout, hint};
 use crate::client::Target;
 
@@ -174,7 +174,7 @@ fn render(twin: &Value, coloured: bool) -> String {
         out += &format!("{on}{name}{off}{version}\n");
         let members = section.as_object().into_iter().flatten();
         for (name, value) in members.filter(|(name, _)| !name.starts_with('$')) {
-            out += &format!("  {name}: {value}\n");
+            out += &format!("  {}\n", escaped(&format!("{name}: {value}")));
         }
     }
     out
@@ -223,7 +223,7 @@ mod tests {
     fn people_see_properties_without_metadata() {
         let twin = json!({
             "deviceId": "d1", "moduleId": "", "etag": "AAE=", "connectionState": "Connected",
-            "tags": {"floor": 2},
+            "tags": {"floor": 2, "a\u{9b}b": "\u{9b}"},
             "properties": {
                 "desired": {"interval": 10, "$version": 3, "$metadata": {}},
                 "reported": {"$version": 1},
@@ -231,7 +231,7 @@ mod tests {
         });
         assert_eq!(
             render(&twin, false),
-            "Device      d1\nConnection  Connected\nETag        AAE=\nTags\n  floor: 2\n\
+            "Device      d1\nConnection  Connected\nETag        AAE=\nTags\n  a\\u{9b}b: \"\\u{9b}\"\n  floor: 2\n\
              Desired (version 3)\n  interval: 10\nReported (version 1)\n"
         );
     }

@@ -8,6 +8,8 @@ use serde_json::{Map as Json, Value as JsonValue, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use crate::cli::output::escaped;
+
 /// Bytes of a binary body that a line shows.
 const BINARY_BYTES_SHOWN: usize = 32;
 
@@ -158,17 +160,6 @@ fn scalar(value: &Value) -> JsonValue {
             (None, None) => JsonValue::Null,
         },
     }
-}
-
-/// What a device sends must not move the cursor of whoever looks at it.
-fn escaped(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let control = c.is_control();
-            let plain = (!control).then_some(c);
-            plain.into_iter().chain(control.then(|| c.escape_default()).into_iter().flatten())
-        })
-        .collect()
 }
 
 fn binary(bytes: &[u8]) -> String {
