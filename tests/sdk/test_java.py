@@ -73,7 +73,8 @@ def check_events(hub, device_id, messages, exact=True):
         assert dict(wanted["app"]).items() <= event["app"].items()
         for name, there in [("messageId", "message-id"), ("correlationId", "correlation-id"), ("userId", "user-id"),
                             ("contentType", "content-type"), ("contentEncoding", "content-encoding")]:
-            if exact or name == "messageId":
+            # Over AMQP the SDK keeps the user id to itself.
+            if name != "userId" or exact:
                 assert event["system"].get(there) == wanted.get(name, event["system"].get(there)), (name, event)
     return events
 
@@ -81,7 +82,7 @@ def check_events(hub, device_id, messages, exact=True):
 @over(STREAMING)
 def test_telemetry_arrives_with_every_property(hub, java, opened):
     assert java.ask("send", name=opened.id, messages=MESSAGES) == len(MESSAGES)
-    check_events(hub, opened.id, MESSAGES)
+    check_events(hub, opened.id, MESSAGES, exact=opened.protocol.startswith("MQTT"))
 
 
 @over(["HTTPS"])
@@ -132,9 +133,10 @@ def test_a_command_can_be_rejected_and_abandoned(java, opened):
 
 @over(STREAMING)
 def test_a_twin_is_read_patched_and_watched(java, opened):
+    # The SDK insists on this order.
+    java.ask("desired", name=opened.id)
     start = java.ask("twin", name=opened.id)
     assert (start["desiredVersion"], start["reportedVersion"]) == (1, 1)
-    java.ask("desired", name=opened.id)
     assert java.ask("patch", name=opened.id, patch={"a": {"b": "c"}, "gone": "x", "list": [1, "two"]}) == 2
     assert java.ask("patch", name=opened.id, patch={"gone": None, "t": 1.5}) == 3
     for number in (2, 3, 4):
@@ -154,6 +156,7 @@ def test_a_twin_is_read_patched_and_watched(java, opened):
 @over(STREAMING)
 def test_a_twin_patch_that_breaks_the_rules_is_refused_and_changes_nothing(java, opened):
     deep = {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": {"j": {"k": {"l": 1}}}}}}}}}}}}
+    java.ask("desired", name=opened.id)
     with pytest.raises(JavaError):
         java.ask("patch", name=opened.id, patch=deep)
     assert java.ask("twin", name=opened.id)["reportedVersion"] == 1
@@ -203,8 +206,9 @@ def test_a_module_has_an_identity_of_its_own(hub, java, device, protocol):
     java.ask("open", name=name, protocol=protocol,
              connectionString=f"HostName={HOSTNAME};DeviceId={device.id};ModuleId=mod1;SharedAccessKey={key}")
     java.ask("send", name=name, messages=MESSAGES[:1], output="out1")
-    (event,) = check_events(hub, device.id, MESSAGES[:1])
+    (event,) = check_events(hub, device.id, MESSAGES[:1], exact=protocol.startswith("MQTT"))
     assert event["system"]["iothub-connection-module-id"] == "mod1"
+    java.ask("desired", name=name)
     assert java.ask("patch", name=name, patch={"who": "module"}) == 2
     assert java.ask("twin", name=name)["reported"]["who"] == "module"
     twin = java.ask("serviceTwin", deviceId=device.id)
@@ -220,10 +224,11 @@ def test_many_devices_share_one_connection(hub, java, protocol):
     for device in devices:
         java.ask("receive", name=device.id)
         java.ask("methods", name=device.id)
+        java.ask("desired", name=device.id)
     for wait in [java.begin("send", name=device.id, messages=MESSAGES) for device in devices]:
         wait()
     for number, device in enumerate(devices):
-        check_events(hub, device.id, MESSAGES)
+        check_events(hub, device.id, MESSAGES, exact=False)
         command(java, device.id, number)
         java.event("message", name=device.id, body=f"command {number}")
         assert java.ask("patch", name=device.id, patch={"n": number}) == 2

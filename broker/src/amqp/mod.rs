@@ -32,8 +32,8 @@ use ironhub_domain::limits::SAS_CLOCK_SKEW_MS;
 use ironhub_wire::amqp::ConnectionConfig;
 use tokio::sync::watch;
 
-use device::DeviceOwners;
 use crate::router::Router;
+use device::DeviceOwners;
 use eventhub::{EventSource, Receivers};
 
 pub use listener::serve;

@@ -39,11 +39,8 @@ pub struct NoticeSettings {
 
 impl NoticeSettings {
     /// The original's values for feedback (device-protocols.md 6.2).
-    pub const FEEDBACK: Self = Self {
-        ttl: Duration::from_secs(3600),
-        lock: Duration::from_secs(60),
-        deliveries_max: 10,
-    };
+    pub const FEEDBACK: Self =
+        Self { ttl: Duration::from_secs(3600), lock: Duration::from_secs(60), deliveries_max: 10 };
     /// The original's values for file notifications (device-protocols.md 5.3).
     pub const FILE_UPLOAD: Self = Self { deliveries_max: 100, ..Self::FEEDBACK };
 }
@@ -119,8 +116,7 @@ impl Queue {
         let ttl = u64::try_from(self.settings.ttl.as_millis()).unwrap_or(u64::MAX);
         let old = |item: &Item| item.notice.at().0.saturating_add(ttl) <= now.0;
         if self.ready.iter().any(old) {
-            let (too_old, fresh): (VecDeque<_>, VecDeque<_>) =
-                self.ready.drain(..).partition(old);
+            let (too_old, fresh): (VecDeque<_>, VecDeque<_>) = self.ready.drain(..).partition(old);
             self.ready = fresh;
             ended.extend(too_old);
         }
@@ -335,7 +331,11 @@ mod tests {
         assert!(queue.batch(UnixMs(now.0 + 14_999)).is_none());
         assert_eq!(queue.batch(UnixMs(now.0 + 15_000)).map(|items| items.len()), Some(1));
         queue.ready = (0..70).map(|n| item(n, now.0)).collect();
-        assert_eq!(queue.batch(now).map(|items| items.len()), Some(64), "a full batch waits for nothing");
+        assert_eq!(
+            queue.batch(now).map(|items| items.len()),
+            Some(64),
+            "a full batch waits for nothing"
+        );
     }
 
     #[test]

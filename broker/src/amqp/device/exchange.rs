@@ -151,7 +151,10 @@ impl Device {
         let confirm = state.filter(|_| !settled);
         match c2d.take_lock(delivery) {
             Some(lock) => {
-                let settle = Settle { link: id, delivery, lock, how, confirm, pending: None };
+                // Asked at once: what follows in the same read may be the end of the link. A busy owner is asked again.
+                let session = self.session();
+                let pending = session.and_then(|session| session.settle_c2d(lock, how).ok());
+                let settle = Settle { link: id, delivery, lock, how, confirm, pending };
                 self.operations.push(Operation::Settle(settle));
             }
             None if confirm.is_some() && !self.is_settling(id, delivery) => {

@@ -19,9 +19,8 @@ pub(super) fn read(bytes: &Bytes) -> Result<(IdentityId, C2dMessage), Error> {
     let properties = message.properties()?;
     let refuse = |text: String| errors::error(&HubError::InvalidArgument(text));
     let to = properties.to.as_ref().map(Text::as_str).unwrap_or_default();
-    let identity = address(to).ok_or_else(|| {
-        refuse(format!("to is not /devices/ID/messages/devicebound but {to:?}"))
-    })?;
+    let identity = address(to)
+        .ok_or_else(|| refuse(format!("to is not /devices/ID/messages/devicebound but {to:?}")))?;
     let mut ack = AckMode::default();
     let mut own = Vec::new();
     for (key, value) in message.application_properties()?.0 {
@@ -29,7 +28,8 @@ pub(super) fn read(bytes: &Bytes) -> Result<(IdentityId, C2dMessage), Error> {
             .as_text()
             .ok_or_else(|| refuse("the name of an application property is no string".into()))?
             .to_owned();
-        let value = text_of(&value).map_err(|()| refuse(format!("property {name:?} is no text")))?;
+        let value =
+            text_of(&value).map_err(|()| refuse(format!("property {name:?} is no text")))?;
         if name == "iothub-ack" {
             let word = value.unwrap_or_default();
             ack = AckMode::parse(&word).ok_or_else(|| {
@@ -50,9 +50,7 @@ pub(super) fn read(bytes: &Bytes) -> Result<(IdentityId, C2dMessage), Error> {
     let user_id = match &properties.user_id {
         None => None,
         Some(user) => Some(
-            std::str::from_utf8(user)
-                .map_err(|_| refuse("user-id is no UTF-8".into()))?
-                .to_owned(),
+            std::str::from_utf8(user).map_err(|_| refuse("user-id is no UTF-8".into()))?.to_owned(),
         ),
     };
     let time = |ms: i64| UnixMs(u64::try_from(ms).unwrap_or_default());
@@ -141,9 +139,14 @@ mod tests {
         check("amqps://hub.test/devices/D1/messages/devicebound", Some("D1"));
         check("/devices/a%23b/messages/devicebound", Some("a#b"));
         check("/devices/d/modules/m/messages/devicebound", Some("d/m"));
-        for bad in ["", "/devices/d1", "/devices//messages/devicebound", "/devices/d1/messages/events",
-            "/devices/d1/messages/devicebound/x", "/devices/a b/messages/devicebound"]
-        {
+        for bad in [
+            "",
+            "/devices/d1",
+            "/devices//messages/devicebound",
+            "/devices/d1/messages/events",
+            "/devices/d1/messages/devicebound/x",
+            "/devices/a b/messages/devicebound",
+        ] {
             check(bad, None);
         }
     }

@@ -113,8 +113,7 @@ impl Services {
     /// The nodes of the links, for a look at whether they are still allowed.
     pub(super) fn nodes(&self) -> impl Iterator<Item = (LinkId, ServiceNode)> {
         let senders = self.senders.iter().map(|link| (*link, ServiceNode::DeviceBound));
-        let notices =
-            self.notices.kinds().map(|(link, kind)| (link, ServiceNode::Notices(kind)));
+        let notices = self.notices.kinds().map(|(link, kind)| (link, ServiceNode::Notices(kind)));
         senders.chain(notices)
     }
 

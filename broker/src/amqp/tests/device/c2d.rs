@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use ironhub_domain::c2d::{C2dMessage, LockToken, Settlement};
+use ironhub_wire::amqp::frame::{FrameKind, put_frame};
 use ironhub_wire::amqp::performative::{
-    Disposition, Performative, ReceiverSettleMode, SenderSettleMode, Transfer,
+    Close, Detach, Disposition, Performative, ReceiverSettleMode, SenderSettleMode, Transfer,
 };
 use ironhub_wire::amqp::{DeliveryState, Message, Role};
 
@@ -122,6 +123,40 @@ fn every_outcome_reaches_the_owner() {
     check(DeliveryState::Released, Settlement::Abandon);
     check(modified(false), Settlement::Abandon);
     check(modified(true), Settlement::Reject);
+}
+
+#[test]
+fn outcomes_that_come_before_the_end_are_honoured() {
+    run(|| async {
+        let hub = Hub::new(|_| {});
+        let detach = Performative::Detach(Detach { handle: 2, closed: true, error: None });
+        let close = Performative::Close(Close::default());
+        for (n, (channel, ending)) in [(CHANNEL, detach), (0, close)].into_iter().enumerate() {
+            let number = hub.devices.send("dev1", text("x"));
+            let mut client = receiver(&hub, ReceiverSettleMode::First).await;
+            client.grant(2, 0, 1).await;
+            let first = transfer(&mut client).await.0.delivery_id.unwrap();
+            let disposition = Disposition {
+                role: Role::Receiver,
+                first,
+                last: None,
+                settled: true,
+                state: Some(DeliveryState::Accepted),
+                batchable: false,
+            };
+            // In one write, so that the hub reads it at once.
+            let mut out = bytes::BytesMut::new();
+            for (channel, frame) in
+                [(CHANNEL, Performative::Disposition(disposition)), (channel, ending)]
+            {
+                put_frame(&mut out, FrameKind::Amqp, channel, |out| frame.encode(out));
+            }
+            client.raw(&out).await;
+            hub.devices.until("dev1", |dev1| dev1.settled.len() == n + 1).await;
+            let settled = hub.devices.with("dev1", |dev1| dev1.settled.last().copied());
+            assert_eq!(settled, Some((number, Settlement::Complete)));
+        }
+    });
 }
 
 #[test]
