@@ -137,11 +137,14 @@ fn links_to_what_does_not_exist_are_refused_and_the_connection_lives() {
         assert_eq!(client.fault(), expected, "{rest} {selector:?}");
         handle += 1;
     }
-    for address in ["/messages/devicebound", "elsewhere/ConsumerGroups/$Default/Partitions/0", ""] {
+    for address in ["/messages/elsewhere", "elsewhere/ConsumerGroups/$Default/Partitions/0", ""] {
         client.attach(handle, Role::Receiver, address, None);
         assert_eq!(client.fault(), "detach amqp:not-found", "{address}");
         handle += 1;
     }
+    client.attach(handle, Role::Receiver, "/messages/devicebound", None);
+    assert_eq!(client.fault(), "detach amqp:not-allowed");
+    handle += 1;
     let address = format!("amqps://localhost:5671/{entity}/CONSUMERGROUPS/Analytics/partitions/3");
     client.attach(handle, Role::Receiver, &address, None);
     client.expect(|p| matches!(p, Performative::Attach(a) if a.handle == handle));

@@ -36,7 +36,9 @@ fn every_bad_request_gets_its_own_error_and_changes_nothing() {
         ("GET /devices?top=x", "", "", "400 ArgumentInvalid"),
         ("GET /nowhere", "", "", "404 GenericNotFound"),
         ("POST /devices/d1", "", "", "405 GenericMethodNotAllowed"),
-        ("GET /twins/d1", "", "", "501 GenericNotImplemented"),
+        ("GET /twins/unknown", "", "", "404 DeviceNotFound"),
+        ("PATCH /twins/d1", "", "{", "400 ArgumentInvalid"),
+        ("GET /jobs/v2/query", "", "", "501 GenericNotImplemented"),
     ] {
         let answer = ask(&hub, request, headers, body);
         assert_eq!(summary(&answer), expected, "{request} {headers}");
