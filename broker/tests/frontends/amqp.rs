@@ -143,7 +143,7 @@ fn links_to_what_does_not_exist_are_refused_and_the_connection_lives() {
         handle += 1;
     }
     client.attach(handle, Role::Receiver, "/messages/devicebound", None);
-    assert_eq!(client.fault(), "detach amqp:not-allowed");
+    assert_eq!(client.fault(), "detach amqp:unauthorized-access", "its token is for the events");
     handle += 1;
     let address = format!("amqps://localhost:5671/{entity}/CONSUMERGROUPS/Analytics/partitions/3");
     client.attach(handle, Role::Receiver, &address, None);
