@@ -12,6 +12,7 @@ from raw_device import RawDevice
 from raw_link import ACCEPTED, MODIFIED, REJECTED, RELEASED
 from raw_message import message
 from raw_service import Service, invoke, request, update_twin
+from waiting import until
 
 
 async def test_a_command_has_every_field_with_its_type(hub, device):
@@ -248,7 +249,24 @@ async def test_outcomes_that_come_together_are_each_honoured(hub, device):
     assert sorted(one.message.body for one in again) == [b"1", b"3", b"5"]
     for delivery in again:
         link.settle(delivery)
+    # Settled by the client, so nothing on the wire tells when the hub has done so.
+    await asyncio.to_thread(until, lambda: hub.registry.queued(device.id) == 0, "the queue is empty")
     await raw.close()
-    answer = await request(hub, "GET", f"/devices/{device.id}")
-    assert answer.json["cloudToDeviceMessageCount"] == 0
+    await service.close()
+
+
+@pytest.mark.xfail(reason="what stands right before a close may be let go with the session")
+async def test_outcomes_right_before_the_close_count(hub, device):
+    service, raw = await Service.connect(hub), await RawDevice.connect(device)
+    for number in range(5):
+        await service.send(device.id, b"%d" % number)
+    link = await raw.c2d()
+    for delivery in [await link.receive() for _ in range(5)]:
+        link.settle(delivery)
+    await raw.close()
+    raw = await RawDevice.connect(device)
+    link = await raw.c2d()
+    await service.send(device.id, b"next")
+    assert (await link.receive()).message.body == b"next", "the others were completed"
+    await raw.close()
     await service.close()
