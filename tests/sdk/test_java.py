@@ -205,8 +205,8 @@ def put(hub, uri, content):
 
 @over(["MQTT", "AMQPS", "HTTPS"])
 def test_a_file_is_uploaded_and_the_service_is_told(hub, java, opened):
-    ticket = java.ask("uploadUri", name=opened.id, blobName="logs/day one.txt")
-    assert ticket["blobName"] == f"{opened.id}/logs/day one.txt"
+    ticket = java.ask("uploadUri", name=opened.id, blobName="logs/day-one.txt")
+    assert ticket["blobName"] == f"{opened.id}/logs/day-one.txt"
     assert put(hub, ticket["uri"], b"what happened") == 201
     java.ask("uploadDone", name=opened.id, correlationId=ticket["correlationId"], isSuccess=True)
     told = java.event("file", deviceId=opened.id)
