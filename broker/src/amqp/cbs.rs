@@ -79,7 +79,18 @@ pub(super) fn put_token(
             Shower::Identities(identities, Some(principal))
         }
         (Named::Identities(_) | Named::Nobody, Ok(principal)) => Shower::Policy(principal),
-        (Named::Identities(identities), Err(_)) => Shower::Identities(identities, None),
+        (Named::Identities(mut identities), Err(_)) => {
+            // Java puts a module's token for the device that it is of: what counts is the token (device-protocols.md 3.3).
+            if let Named::Identities(own) = identities_of(parsed.resource_raw(), host) {
+                let of_these = |id: &IdentityId| identities.iter().any(|of| of.device == id.device);
+                let modules: Vec<_> = own
+                    .into_iter()
+                    .filter(|id| id.module.is_some() && !identities.contains(id) && of_these(id))
+                    .collect();
+                identities.extend(modules);
+            }
+            Shower::Identities(identities, None)
+        }
         (Named::Nobody, Err(error)) => return Err(refused(error)),
     };
     Ok(Shown { audience, token, bearer })

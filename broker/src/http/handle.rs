@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use hyper::body::Body;
 use hyper::header::{EXPECT, UPGRADE};
-use hyper::{HeaderMap, Request};
+use hyper::{HeaderMap, Method, Request};
 use ironhub_domain::HubError;
 use ironhub_domain::time::UnixMs;
 use tracing::{debug, error};
@@ -34,7 +34,7 @@ where
     let matched = if wants_websocket(&head.headers) {
         Err(HttpError::NotBuilt("WebSocket connections"))
     } else {
-        route(&head.method, head.uri.path()).map_err(HttpError::from)
+        route(method(&head), head.uri.path()).map_err(HttpError::from)
     };
     let label = matched.as_ref().map_or("none", |matched| label(matched.operation));
     let outcome = match matched {
@@ -110,6 +110,15 @@ fn refuse(error: &HttpError) -> Reply {
         debug!(tracking_id = %shown, %error, "http request refused");
     }
     error.reply(tracking_id, SystemTime::now().into())
+}
+
+/// The method that is meant: Java's HTTP client cannot send PATCH, so its SDK sends POST and says so in a header.
+fn method(head: &Parts) -> &Method {
+    const OVERRIDE: &str = "x-http-method-override";
+    let meant = head.headers.get(OVERRIDE).is_some_and(|name| {
+        name.as_bytes().eq_ignore_ascii_case(Method::PATCH.as_str().as_bytes())
+    });
+    if meant && head.method == Method::POST { &Method::PATCH } else { &head.method }
 }
 
 /// Whether the client wants to leave HTTP for WebSocket. Other upgrades (`h2c`) may be ignored (RFC 9110 7.8).
