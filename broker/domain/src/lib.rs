@@ -6,6 +6,7 @@ pub mod device;
 pub mod error;
 pub mod event;
 pub mod ids;
+pub mod job;
 pub mod limits;
 pub mod method;
 pub mod notice;

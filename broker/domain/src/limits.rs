@@ -127,6 +127,80 @@ pub const FILTER_BYTES_MAX: usize = 1024;
 
 const _: () = assert!(FILTER_BYTES_MAX >= 2 * 3 * DEVICE_ID_CHARS_MAX + 64);
 
+/// Longest id of a job, in characters (Microsoft's page on jobs).
+pub const JOB_ID_CHARS_MAX: usize = 64;
+
+/// Jobs that a hub keeps, those that have ended included; a new one pushes out the oldest that has ended.
+pub const JOBS_MAX: usize = 1000;
+
+/// Jobs under way at a time: the largest tier's number (service-protocols.md 2.9). Others wait in the queue.
+pub const JOBS_RUNNING_MAX: usize = 10;
+
+/// How long a job that has ended is kept (service-protocols.md 2.9).
+pub const JOB_HISTORY_MS: u64 = 30 * 24 * 3600 * 1000;
+
+/// How long a job may run, in seconds; the longest is a choice of ours.
+pub const JOB_EXECUTION_SECONDS: RangeInclusive<u64> = 1..=30 * 24 * 3600;
+
+/// How long a job runs that does not say, in seconds: what Node's SDK says for its users.
+pub const JOB_EXECUTION_SECONDS_DEFAULT: u64 = 3600;
+
+/// Largest request for a job, in bytes of JSON: a method's payload or a twin's sections, and a query condition.
+pub const JOB_JSON_BYTES_MAX: usize = 512 * 1024;
+
+/// Longest text of a query, and of a condition in one, in characters (service-protocols.md 2.7).
+pub const QUERY_CHARS_MAX: usize = 8192;
+
+/// Longest text that a job says of its failure, in characters; the rest is cut off.
+pub const JOB_REASON_CHARS_MAX: usize = 1024;
+
+const _: () = assert!(
+    JOB_JSON_BYTES_MAX
+        >= METHOD_PAYLOAD_BYTES_MAX + METHOD_ENVELOPE_BYTES_MAX + 4 * QUERY_CHARS_MAX
+);
+const _: () = assert!(JOB_JSON_BYTES_MAX >= TWIN_JSON_BYTES_MAX + 4 * QUERY_CHARS_MAX);
+
+/// Longest URI of a blob container in a job, its signature included, in bytes.
+pub const CONTAINER_URI_BYTES_MAX: usize = 4096;
+
+/// Items of one bulk request (service-protocols.md 2.5).
+pub const BULK_ITEMS_MAX: usize = 100;
+
+/// Largest bulk request, in bytes of JSON.
+pub const BULK_JSON_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Longest line of an import or export: an identity, its twin's three sections and what is known of each value of them.
+pub const IMPORT_LINE_BYTES_MAX: usize = 1024 * 1024;
+
+const _: () = assert!(IMPORT_LINE_BYTES_MAX >= 4 * TWIN_JSON_BYTES_MAX);
+
+/// Of a line that cannot be read, what the log of an import repeats, in characters.
+pub const IMPORT_ERROR_CHARS_MAX: usize = 2048;
+
+/// Configurations of a hub (Microsoft's page on automatic device management: 100).
+pub const CONFIGURATIONS_MAX: usize = 100;
+
+/// Longest id of a configuration, in characters (service-protocols.md 2.11).
+pub const CONFIGURATION_ID_CHARS_MAX: usize = 128;
+
+/// Metrics of one configuration's own (service-protocols.md 2.11).
+pub const CONFIGURATION_METRICS_MAX: usize = 5;
+
+/// Labels of one configuration.
+pub const CONFIGURATION_LABELS_MAX: usize = 20;
+
+/// Longest name or value of a label, and longest name of a metric, in characters.
+pub const CONFIGURATION_LABEL_CHARS_MAX: usize = 256;
+
+/// Modules that one configuration has contents for.
+pub const CONFIGURATION_MODULES_MAX: usize = 2 * MODULES_MAX;
+
+/// Values that one configuration sets on one twin. With each twin is kept which of them are there.
+pub const CONFIGURATION_PATHS_MAX: usize = 1000;
+
+/// Largest configuration, in bytes of JSON.
+pub const CONFIGURATION_JSON_BYTES_MAX: usize = TWIN_JSON_BYTES_MAX;
+
 /// The limits that `limits.profile` chooses (design.md 7). Whoever proposes a command puts them in, so every replica
 /// applies the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,22 +9,31 @@ pub(super) fn condition(error: &HubError) -> &'static str {
         HubError::InvalidId(_)
         | HubError::InvalidArgument(_)
         | HubError::InvalidExpiry(_)
+        | HubError::JobFinished(_)
+        | HubError::DefinedTwice(_)
+        | HubError::TooManyItems { .. }
+        | HubError::Malformed(_)
         | HubError::UploadNotFound(_)
         | HubError::UploadExpired
         | HubError::UploadBlobMissing(_) => condition::ARGUMENT_ERROR,
         HubError::DeviceNotFound(_)
         | HubError::ModuleNotFound(_)
         | HubError::CertificateNotFound(_)
+        | HubError::JobNotFound(_)
+        | HubError::ConfigurationNotFound(_)
         | HubError::NotOnline { .. }
         | HubError::DeviceWentAway => condition::NOT_FOUND,
-        HubError::DeviceAlreadyExists(_) | HubError::ModuleAlreadyExists(_) => {
-            condition::ALREADY_EXISTS
-        }
+        HubError::DeviceAlreadyExists(_)
+        | HubError::ModuleAlreadyExists(_)
+        | HubError::JobAlreadyExists(_)
+        | HubError::ConfigurationAlreadyExists(_) => condition::ALREADY_EXISTS,
         HubError::PreconditionFailed { .. } => condition::PRECONDITION_FAILED,
         HubError::LockLost => condition::LOCK_LOST,
         HubError::QueueFull { .. }
         | HubError::TooManyModules { .. }
         | HubError::TooManyMethods { .. }
+        | HubError::TooManyJobs { .. }
+        | HubError::TooManyConfigurations { .. }
         | HubError::TooManyUploads { .. } => condition::RESOURCE_LIMIT_EXCEEDED,
         HubError::DeviceDisabled(_) | HubError::Unauthorized(_) | HubError::Forbidden(_) => {
             condition::UNAUTHORIZED_ACCESS

@@ -27,6 +27,16 @@ pub(super) fn connack_code(error: &HubError) -> ConnackCode {
         | HubError::ModuleAlreadyExists(_)
         | HubError::TooManyModules { .. }
         | HubError::CertificateNotFound(_)
+        | HubError::JobNotFound(_)
+        | HubError::JobAlreadyExists(_)
+        | HubError::JobFinished(_)
+        | HubError::TooManyJobs { .. }
+        | HubError::ConfigurationNotFound(_)
+        | HubError::ConfigurationAlreadyExists(_)
+        | HubError::TooManyConfigurations { .. }
+        | HubError::DefinedTwice(_)
+        | HubError::TooManyItems { .. }
+        | HubError::Malformed(_)
         | HubError::QueueFull { .. }
         | HubError::LockLost
         | HubError::InvalidExpiry(_)

@@ -29,6 +29,9 @@ impl HubError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::InvalidId(_) | Self::InvalidArgument(_) => code(400_004, "ArgumentInvalid"),
+            Self::JobFinished(_) => code(400_003, "InvalidOperation"),
+            Self::DefinedTwice(_) => code(400_011, "DeviceDefinedMultipleTimes"),
+            Self::Malformed(_) => code(400_012, "DeserializationError"),
             Self::UploadNotFound(_) => code(400_015, "InvalidFileUploadCorrelationId"),
             Self::UploadExpired => code(400_016, "ExpiredFileUploadCorrelationId"),
             Self::UploadBlobMissing(_) => code(400_020, "InvalidStorageEndpointOrBlob"),
@@ -37,22 +40,30 @@ impl HubError {
                 code(401_002, "IotHubUnauthorizedAccess")
             }
             Self::Unauthorized(_) => code(401_003, "IotHubUnauthorized"),
+            Self::TooManyConfigurations { .. } => code(403_002, "IotHubQuotaExceeded"),
+            Self::TooManyJobs { .. } => code(403_003, "JobQuotaExceeded"),
             Self::QueueFull { .. } => code(403_004, "DeviceMaximumQueueDepthExceeded"),
             Self::TooManyUploads { .. } => {
                 code(403_006, "DeviceMaximumActiveFileUploadLimitExceeded")
             }
             Self::InvalidExpiry(_) => code(403_009, "InvalidMessageExpiryTime"),
             Self::TooManyMethods { .. } => code(403_800, "DeviceMaximumInflightMethodExceeded"),
-            Self::CertificateNotFound(_) => code(404_000, "GenericNotFound"),
+            Self::CertificateNotFound(_) | Self::ConfigurationNotFound(_) => {
+                code(404_000, "GenericNotFound")
+            }
+            Self::JobNotFound(_) => code(404_002, "JobNotFound"),
             Self::DeviceNotFound(_) => code(404_001, "DeviceNotFound"),
             Self::ModuleNotFound(_) => code(404_010, "ModuleNotFound"),
             Self::NotOnline { .. } | Self::DeviceWentAway => code(404_103, "DeviceNotOnline"),
-            Self::SessionFenced => code(409_000, "GenericConflict"),
+            Self::SessionFenced
+            | Self::JobAlreadyExists(_)
+            | Self::ConfigurationAlreadyExists(_) => code(409_000, "GenericConflict"),
             Self::DeviceAlreadyExists(_) => code(409_001, "DeviceAlreadyExists"),
             Self::ModuleAlreadyExists(_) => code(409_301, "ModuleAlreadyExistsOnDevice"),
             Self::PreconditionFailed { .. } => code(412_001, "PreconditionFailed"),
             Self::LockLost => code(412_002, "DeviceMessageLockLost"),
             Self::MessageTooLarge { .. } => code(413_001, "MessageTooLarge"),
+            Self::TooManyItems { .. } => code(413_002, "TooManyDevices"),
             Self::TooManyModules { .. } => code(413_003, "TooManyModulesOnDevice"),
             Self::Busy => code(429_001, "ThrottlingException"),
             Self::Internal(_) => code(500_001, "ServerError"),

@@ -33,6 +33,45 @@ pub enum HubError {
     /// No certificate of that name.
     #[error("certificate {0:?} is not registered")]
     CertificateNotFound(String),
+    /// No such job.
+    #[error("job {0:?} does not exist")]
+    JobNotFound(String),
+    /// Create of a job under an id that is taken.
+    #[error("job {0:?} already exists")]
+    JobAlreadyExists(String),
+    /// Cancel of a job that has ended.
+    #[error("job {0:?} has ended already")]
+    JobFinished(String),
+    /// The hub has as many jobs as it may.
+    #[error("there are {max} jobs, which is the limit")]
+    TooManyJobs {
+        /// Limit.
+        max: usize,
+    },
+    /// No such configuration.
+    #[error("configuration {0:?} does not exist")]
+    ConfigurationNotFound(String),
+    /// Create of a configuration that exists.
+    #[error("configuration {0:?} already exists")]
+    ConfigurationAlreadyExists(String),
+    /// The hub has as many configurations as it may.
+    #[error("the hub has {max} configurations, which is the limit")]
+    TooManyConfigurations {
+        /// Limit.
+        max: usize,
+    },
+    /// One bulk request names the same identity twice.
+    #[error("{0:?} is named more than once in one request")]
+    DefinedTwice(String),
+    /// A bulk request has too many items.
+    #[error("the request has more than {max} items")]
+    TooManyItems {
+        /// Limit.
+        max: usize,
+    },
+    /// An item of a bulk request or a line of an import is not what it must be.
+    #[error("{0}")]
+    Malformed(String),
     /// The device is disabled.
     #[error("device {0:?} is disabled")]
     DeviceDisabled(String),

@@ -226,6 +226,16 @@ pub(super) fn outcome(error: &HubError) -> DeliveryState {
         | HubError::ModuleAlreadyExists(_)
         | HubError::TooManyModules { .. }
         | HubError::CertificateNotFound(_)
+        | HubError::JobNotFound(_)
+        | HubError::JobAlreadyExists(_)
+        | HubError::JobFinished(_)
+        | HubError::TooManyJobs { .. }
+        | HubError::ConfigurationNotFound(_)
+        | HubError::ConfigurationAlreadyExists(_)
+        | HubError::TooManyConfigurations { .. }
+        | HubError::DefinedTwice(_)
+        | HubError::TooManyItems { .. }
+        | HubError::Malformed(_)
         | HubError::DeviceDisabled(_)
         | HubError::PreconditionFailed { .. }
         | HubError::Unauthorized(_)
