@@ -99,29 +99,40 @@ pub async fn tls<H, F>(
 {
     let acceptor = TlsAcceptor::from(config);
     let handle = Rc::new(handle);
-    let secured = move |stream: TcpStream, peer: Peer| {
+    let connect = move |stream: TcpStream, peer: Peer| {
         // The handshake's state is large and short-lived: boxed, it is gone when the session starts.
         let handshake = Box::pin(tokio::time::timeout(deadline, acceptor.accept(stream)));
         let handle = handle.clone();
         async move {
-            match handshake.await {
-                Ok(Ok(stream)) => {
-                    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
-                    let certificate = x509::peer_certificate(shown).map(Arc::new);
-                    handle(stream, Peer { certificate, ..peer }).await;
-                }
+            let stream = match handshake.await {
+                Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => {
                     connections::tls_failed("refused");
                     tracing::debug!(%peer, %error, "TLS handshake failed");
+                    return;
                 }
                 Err(_) => {
                     connections::tls_failed("slow");
                     tracing::debug!(%peer, "TLS handshake took too long");
+                    return;
                 }
-            }
+            };
+            secured(stream, peer, &*handle).await;
         }
     };
-    run(listener, gate, Rc::new(secured)).await;
+    run(listener, gate, Rc::new(connect)).await;
+}
+
+/// Hands a stream over with what its client showed. No part of the caller's future: what that borrows and then gives
+/// away would keep its place in it for as long as the session lives.
+fn secured<F>(
+    stream: TlsStream<TcpStream>,
+    peer: Peer,
+    handle: &impl Fn(TlsStream<TcpStream>, Peer) -> F,
+) -> F {
+    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let certificate = x509::peer_certificate(shown).map(Arc::new);
+    handle(stream, Peer { certificate, ..peer })
 }
 
 async fn run<H, F>(listener: std::net::TcpListener, gate: Arc<Gate>, handle: Rc<H>)
@@ -145,7 +156,8 @@ where
                 };
                 // Acks are small writes that someone waits for.
                 let _ = stream.set_nodelay(true);
-                let session = handle(stream, peer.into());
+                // Boxed: a future that is awaited inside another counts twice in it, as given and as awaited.
+                let session = Box::pin(handle(stream, peer.into()));
                 actix_rt::spawn(async move {
                     session.await;
                     drop(pass);
