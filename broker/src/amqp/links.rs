@@ -66,7 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 if self.devices.on_sendable(link, drain, &mut self.connection) {
                     return;
                 }
-                if let (Some(Link::Receiver(receiver)), true) = (self.links.get_mut(&link), drain) {
+                if let (Some(Link::Receiver(receiver)), true) = (self.links.get_mut(link), drain) {
                     receiver.drain();
                 }
             }
@@ -83,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Event::Detached { link, .. } => {
                 self.devices.on_detached(link);
                 self.service_detached(link);
-                self.links.remove(&link);
+                self.links.remove(link);
             }
             Event::Closed { error } => {
                 self.links.clear();
@@ -194,7 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn on_transfer(&mut self, link: LinkId, delivery: u32, settled: bool, message: &Bytes) {
         let request = Request::read(message);
-        let request = match (self.links.get(&link), request) {
+        let request = match (self.links.get(link), request) {
             (Some(Link::CbsRequests), Ok(request)) => {
                 return self.on_put_token(PutToken { link, delivery, settled, request });
             }
@@ -210,7 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
         }
         let Ok(request) = request else { return };
-        let answer = match self.links.get(&link) {
+        let answer = match self.links.get(link) {
             Some(Link::ManagementRequests) => {
                 eventhub::answer(&request, &*self.context.options.events)
             }
@@ -243,20 +243,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// The reply link of a request's session; of several, the one that the request names.
     fn reply_link(&self, requests: LinkId, request: &Request) -> Option<LinkId> {
-        let management = matches!(self.links.get(&requests), Some(Link::ManagementRequests));
+        let management = matches!(self.links.get(requests), Some(Link::ManagementRequests));
         let named = request.reply_to.as_ref().map(Text::as_str);
         let mut fallback = None;
-        for (id, link) in &self.links {
+        for (id, link) in self.links.iter() {
             match link {
                 Link::CbsReplies if !management && id.channel() == requests.channel() => {
-                    return Some(*id);
+                    return Some(id);
                 }
                 Link::ManagementReplies { target } if management => {
                     if named.is_some() && target.as_deref() == named {
-                        return Some(*id);
+                        return Some(id);
                     }
                     if id.channel() == requests.channel() {
-                        fallback = Some(*id);
+                        fallback = Some(id);
                     }
                 }
                 _ => {}
@@ -272,7 +272,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let (connection, links) = (&mut self.connection, &self.links);
         self.replies.0.retain(|(link, answer)| {
-            if !links.contains_key(link) {
+            if !links.contains(*link) {
                 return false;
             }
             // What cannot be sent now goes when credit comes.
@@ -286,7 +286,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     pub(super) fn detach(&mut self, link: LinkId, error: Error) {
         tracing::debug!(%error, "AMQP link detached");
-        self.links.remove(&link);
+        self.links.remove(link);
         self.connection.detach(link, Some(error));
     }
 

@@ -13,6 +13,7 @@ mod errors;
 pub mod eventhub;
 mod grants;
 mod identities;
+mod link_map;
 mod links;
 mod listener;
 mod metrics;

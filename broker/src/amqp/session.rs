@@ -3,7 +3,6 @@
 //! A turn ends when neither side of the socket moves, no receiver has something new and no deadline has passed. Reading
 //! stops while much output waits, so a client that does not read is felt by itself alone.
 
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ironhub_domain::auth::PeerCertificate;
 use ironhub_domain::time::UnixMs;
 use ironhub_wire::amqp::limits::OUTPUT_BYTES_HIGH;
-use ironhub_wire::amqp::{Connection, Error, LinkId, condition};
+use ironhub_wire::amqp::{Connection, Error, condition};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -21,6 +20,7 @@ use super::AmqpContext;
 use super::asking::Asking;
 use super::device::Devices;
 use super::grants::Grants;
+use super::link_map::LinkMap;
 use super::links::{Link, Replies};
 use super::service::Services;
 use super::socket::{Socket, SocketEnd};
@@ -51,7 +51,7 @@ pub(super) struct Session<S> {
     pub(super) devices: Devices,
     pub(super) services: Services,
     /// All but those of devices and services.
-    pub(super) links: BTreeMap<LinkId, Link>,
+    pub(super) links: LinkMap<Link>,
     pub(super) replies: Replies,
     /// It authenticated with PLAIN: its token is all it ever has.
     pub(super) plain: bool,
@@ -81,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             devices,
             context,
             services: Services::default(),
-            links: BTreeMap::new(),
+            links: LinkMap::default(),
             replies: Replies::default(),
             plain: false,
             token_due: None,
@@ -148,11 +148,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn pump(&mut self) {
         let now = wall_clock();
         let mut failed = Vec::new();
-        for (id, link) in &mut self.links {
+        for (id, link) in self.links.iter_mut() {
             if let Link::Receiver(receiver) = link
-                && let Err(error) = receiver.pump(*id, &mut self.connection, now)
+                && let Err(error) = receiver.pump(id, &mut self.connection, now)
             {
-                failed.push((*id, error));
+                failed.push((id, error));
             }
         }
         for (id, error) in failed {
@@ -209,11 +209,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn poll_receivers(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
         let mut failed = Vec::new();
-        for (id, link) in &mut self.links {
+        for (id, link) in self.links.iter_mut() {
             if let Link::Receiver(receiver) = link {
                 match receiver.poll(cx) {
                     Ok(news) => moved |= news,
-                    Err(error) => failed.push((*id, error)),
+                    Err(error) => failed.push((id, error)),
                 }
             }
         }

@@ -120,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Link::Receiver(receiver) => self.authorize(&receiver.paths()).is_ok(),
         };
         let expired: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| !allowed(link)).map(|(id, _)| *id).collect();
+            self.links.iter().filter(|(_, link)| !allowed(link)).map(|(id, _)| id).collect();
         for link in expired {
             self.detach(link, Error::new(condition::UNAUTHORIZED_ACCESS, "the token has expired"));
         }

@@ -18,7 +18,6 @@ mod owner;
 mod session;
 mod twin;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,6 +25,7 @@ use ironhub_domain::ids::IdentityId;
 use ironhub_wire::amqp::{Attach, Connection, DeliveryState, Error, LinkId, condition};
 use tokio::time::Instant;
 
+use super::link_map::LinkMap;
 use crate::router::request::{CloseReason, ConnectRequest, Credentials, SessionStart};
 use address::Node;
 use bell::{Bell, Inbox};
@@ -47,7 +47,7 @@ pub(in crate::amqp) struct Devices {
     inbox: Arc<Inbox>,
     /// By the number of their bells.
     devices: Vec<Option<Box<Device>>>,
-    links: BTreeMap<LinkId, u32>,
+    links: LinkMap<u32>,
     /// Have something to do.
     touched: Vec<u32>,
     /// Have something to send when the client took output.
@@ -64,7 +64,7 @@ impl Devices {
             owners,
             inbox: Arc::default(),
             devices: Vec::new(),
-            links: BTreeMap::new(),
+            links: LinkMap::default(),
             touched: Vec::new(),
             stuck: Vec::new(),
             again: Vec::new(),
@@ -166,7 +166,7 @@ impl Devices {
 
     /// The identity that a link belongs to; it will be worked on.
     fn touch(&mut self, link: LinkId) -> Option<&mut Device> {
-        let number = *self.links.get(&link)?;
+        let number = *self.links.get(link)?;
         if self.touched.last() != Some(&number) {
             self.touched.push(number);
         }
@@ -195,7 +195,7 @@ impl Devices {
         drain: bool,
         connection: &mut Connection,
     ) -> bool {
-        let Some(&number) = self.links.get(&link) else { return false };
+        let Some(&number) = self.links.get(link) else { return false };
         if drain {
             // What there is goes out; what the owner has not sent yet waits for the next credit.
             self.work_on(number, connection, Instant::now());
@@ -223,7 +223,7 @@ impl Devices {
     pub(in crate::amqp) fn on_detached(&mut self, link: LinkId) {
         let Some(device) = self.touch(link) else { return };
         device.detached(link);
-        if let Some(number) = self.links.remove(&link) {
+        if let Some(number) = self.links.remove(link) {
             self.remove_if_unused(number);
         }
     }
@@ -287,7 +287,7 @@ impl Devices {
         if let Some(error) = error {
             device.link_ids().for_each(|link| connection.detach(link, Some(error.clone())));
         }
-        self.links.retain(|_, other| *other != number);
+        self.links.retain(|other| *other != number);
         self.again.retain(|(_, other)| *other != number);
         self.stuck.retain(|other| *other != number);
         self.held -= device.flight.bytes();
