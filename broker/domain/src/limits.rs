@@ -169,6 +169,14 @@ pub const BULK_ITEMS_MAX: usize = 100;
 /// Largest bulk request, in bytes of JSON.
 pub const BULK_JSON_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Largest request for new keys, in bytes of JSON.
+pub const REGENERATE_JSON_BYTES_MAX: usize = 64 * 1024;
+
+const _: () = assert!(REGENERATE_JSON_BYTES_MAX >= BULK_ITEMS_MAX * (2 * DEVICE_ID_CHARS_MAX + 64));
+
+/// Imports and exports that a hub keeps; one runs at a time (service-protocols.md 2.10).
+pub const TRANSFERS_MAX: usize = 100;
+
 /// Longest line of an import or export: an identity, its twin's three sections and what is known of each value of them.
 pub const IMPORT_LINE_BYTES_MAX: usize = 1024 * 1024;
 

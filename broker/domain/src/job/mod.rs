@@ -20,6 +20,7 @@ pub mod record;
 pub mod request;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 pub mod view;
 pub mod word;
 

@@ -4,10 +4,13 @@
 //! Pure: random values and the time are in [`Fresh`], which whoever proposes the change fills once, so that every replica
 //! comes to the same record.
 
+pub mod bulk;
 pub mod create;
 pub mod delete;
 pub mod etag;
+pub mod import;
 pub mod module;
+pub mod regenerate;
 pub mod request;
 #[cfg(test)]
 mod tests;
@@ -19,7 +22,9 @@ use crate::device::DeviceIdentity;
 pub use create::create;
 pub use delete::delete;
 pub use etag::IfMatch;
+pub use import::{ImportItem, ImportMode, ItemFault, RegistryOperation, TwinImport};
 pub use module::{ModuleRequest, PutModule, module_name, put_module};
+pub use regenerate::{PolicyKey, RegenerateRequest, RotatedKeys};
 pub use request::{AuthenticationRequest, DeviceRequest, Fresh};
 pub use update::update;
 

@@ -27,28 +27,55 @@ impl TwinUpdate {
     }
 
     fn parse(body: &[u8], change: fn(Object) -> SectionChange) -> Result<Self, HubError> {
-        let section = |object: &mut Object, member, name| {
-            let Some(mut section) = take_object(object, member, name)? else {
-                return Ok::<_, HubError>(None);
-            };
-            READ_ONLY.iter().for_each(|key| drop(section.remove(*key)));
-            check(name, &section)?;
-            Ok(Some(change(section)))
-        };
-        let mut twin = read(body)?;
-        let tags = section(&mut twin, "tags", "tags")?;
-        let desired = match take_object(&mut twin, "properties", "properties")? {
-            Some(mut properties) => section(&mut properties, "desired", "properties.desired")?,
+        Self::take(&mut read(body, TWIN_JSON_BYTES_MAX)?, change)
+    }
+
+    /// Takes `tags` and `properties.desired` out of an object that may be more than a twin.
+    pub(crate) fn take(
+        twin: &mut Object,
+        change: fn(Object) -> SectionChange,
+    ) -> Result<Self, HubError> {
+        let tags = take_section(twin, "tags", "tags")?;
+        let desired = match properties(twin)? {
+            Some(properties) => take_section(properties, "desired", "properties.desired")?,
             None => None,
         };
-        Ok(Self { tags, desired })
+        Ok(Self { tags: tags.map(change), desired: desired.map(change) })
     }
+}
+
+/// Takes `properties.reported` out of an object that has it as a service's view of a twin has.
+pub(crate) fn take_reported(twin: &mut Object) -> Result<Option<Object>, HubError> {
+    match properties(twin)? {
+        Some(properties) => take_section(properties, "reported", "properties.reported"),
+        None => Ok(None),
+    }
+}
+
+fn properties(twin: &mut Object) -> Result<Option<&mut Object>, HubError> {
+    match twin.get_mut("properties") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(properties)) => Ok(Some(properties)),
+        Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+            refuse("properties is not an object".into())
+        }
+    }
+}
+
+/// A whole section, checked, without what only the hub writes.
+fn take_section(object: &mut Object, member: &str, name: &str) -> Result<Option<Object>, HubError> {
+    let Some(mut section) = take_object(object, member, name)? else {
+        return Ok(None);
+    };
+    READ_ONLY.iter().for_each(|key| drop(section.remove(*key)));
+    check(name, &section)?;
+    Ok(Some(section))
 }
 
 /// Reads a device's patch of its reported properties. `$version` at its root, which some tools send, is passed over
 /// (device-protocols.md 7.3).
 pub fn parse_reported(body: &[u8]) -> Result<Object, HubError> {
-    let mut patch = read(body)?;
+    let mut patch = read(body, TWIN_JSON_BYTES_MAX)?;
     patch.remove("$version");
     check("properties.reported", &patch)?;
     Ok(patch)
@@ -66,9 +93,9 @@ fn take_object(object: &mut Object, member: &str, name: &str) -> Result<Option<O
 
 /// The object that a body is. Its size bounds what is built of it; the reader refuses deep nesting before the stack
 /// feels it.
-fn read(body: &[u8]) -> Result<Object, HubError> {
-    if body.len() > TWIN_JSON_BYTES_MAX {
-        return refuse(format!("the body has more than {TWIN_JSON_BYTES_MAX} bytes"));
+pub(crate) fn read(body: &[u8], bytes_max: usize) -> Result<Object, HubError> {
+    if body.len() > bytes_max {
+        return refuse(format!("the body has more than {bytes_max} bytes"));
     }
     let value = match serde_json::from_slice(body) {
         Ok(value) => value,
