@@ -11,6 +11,7 @@ pub mod limits;
 pub mod method;
 pub mod notice;
 pub mod partition;
+pub mod query;
 pub mod registry;
 pub mod time;
 pub mod twin;

@@ -209,6 +209,33 @@ pub const CONFIGURATION_PATHS_MAX: usize = 1000;
 /// Largest configuration, in bytes of JSON.
 pub const CONFIGURATION_JSON_BYTES_MAX: usize = TWIN_JSON_BYTES_MAX;
 
+/// Longest text of a query or condition, in characters (service-protocols.md 2.7).
+pub const QUERY_CHARS_MAX: usize = 8192;
+
+/// How deep parentheses, NOT, signs, arrays and calls of functions may stand in one another in a query. Reading and
+/// evaluating a level takes stack; chains of AND, OR and arithmetic are flat and take none.
+pub const QUERY_DEPTH_MAX: usize = 64;
+
+/// Most elements of an array constant in a query: each is compared with each row.
+pub const QUERY_ARRAY_MAX: usize = 2048;
+
+/// Most columns of a SELECT. Each may hold a whole section of a twin, so this bounds a row of the result.
+pub const QUERY_COLUMNS_MAX: usize = 64;
+
+/// Most paths of a GROUP BY.
+pub const QUERY_GROUP_PATHS_MAX: usize = 16;
+
+/// Most groups that a query may make, all partitions together: they are held in memory until the last row is read.
+pub const QUERY_GROUPS_MAX: usize = 10_000;
+
+/// What the groups of a query may hold in memory: their keys and values, and the smallest and largest texts.
+pub const QUERY_GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Longest text that CONCAT may make, in bytes; a longer one is undefined. No value of a message or twin is longer.
+pub const QUERY_TEXT_BYTES_MAX: usize = 256 * 1024;
+
+const _: () = assert!(QUERY_TEXT_BYTES_MAX >= D2C_MESSAGE_BYTES_MAX);
+
 /// The limits that `limits.profile` chooses (design.md 7). Whoever proposes a command puts them in, so every replica
 /// applies the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

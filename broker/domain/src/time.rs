@@ -27,6 +27,14 @@ impl UnixMs {
             .unwrap_or_else(|| NEVER_ISO8601.to_owned())
     }
 
+    /// As the registry's JSON shows a time: seven digits of a second, and zero as [`NEVER_ISO8601`].
+    pub fn registry_time(self) -> String {
+        match self {
+            Self(0) => NEVER_ISO8601.to_owned(),
+            time => format!("{}0000Z", time.iso8601().trim_end_matches('Z')),
+        }
+    }
+
     /// Reads ISO 8601 with any number of fraction digits; without an offset it is UTC, as Python's SDK writes it.
     /// `None` for anything else and for times before 1970.
     pub fn parse_iso8601(text: &str) -> Option<Self> {
@@ -54,6 +62,12 @@ mod tests {
         assert_eq!(UnixMs(0).iso8601(), "1970-01-01T00:00:00.000Z");
         assert_eq!(UnixMs(1_767_323_045_678).iso8601(), "2026-01-02T03:04:05.678Z");
         assert_eq!(UnixMs(u64::MAX).iso8601(), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn the_registry_shows_seven_digits_and_zero_as_never() {
+        assert_eq!(UnixMs(0).registry_time(), "0001-01-01T00:00:00Z");
+        assert_eq!(UnixMs(1_767_323_045_678).registry_time(), "2026-01-02T03:04:05.6780000Z");
     }
 
     #[test]
