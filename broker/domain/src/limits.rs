@@ -209,9 +209,6 @@ pub const CONFIGURATION_PATHS_MAX: usize = 1000;
 /// Largest configuration, in bytes of JSON.
 pub const CONFIGURATION_JSON_BYTES_MAX: usize = TWIN_JSON_BYTES_MAX;
 
-/// Longest text of a query or condition, in characters (service-protocols.md 2.7).
-pub const QUERY_CHARS_MAX: usize = 8192;
-
 /// How deep parentheses, NOT, signs, arrays and calls of functions may stand in one another in a query. Reading and
 /// evaluating a level takes stack; chains of AND, OR and arithmetic are flat and take none.
 pub const QUERY_DEPTH_MAX: usize = 64;
