@@ -65,7 +65,7 @@ def test_what_was_not_acknowledged_comes_again_at_reconnect(hub, service, start)
     until(lambda: hub.registry.queued(device.id) == 0, "all are completed")
 
 
-@pytest.mark.xfail(strict=True, reason="packet identifiers are not kept from one connection of a session to the next")
+@pytest.mark.feature("C2D: redelivery", client="paho-mqtt", transport="MQTT")
 def test_a_redelivery_on_the_same_session_has_its_identifier_and_says_so(hub, service, start):
     device = hub.device("dup")
     first = connect(start, device, clean=False, acknowledge=False)

@@ -56,6 +56,10 @@ pub const MODULES_MAX: usize = 50;
 /// Cloud-to-device messages of one identity, waiting and locked together (device-protocols.md 7.4).
 pub const C2D_QUEUE_MAX: usize = 50;
 
+/// So many short numbers tell the live messages of a queue apart. MQTT's packet identifiers are made of them, and the hub's
+/// end at 0x7fff (device-protocols.md 2.10).
+pub const C2D_SHORT_NUMBERS: u64 = 0x7fff;
+
 /// Largest cloud-to-device message, counted as a D2C message is (device-protocols.md 6.2).
 pub const C2D_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 

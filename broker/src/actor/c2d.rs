@@ -77,6 +77,7 @@ impl DeviceActor {
     pub(super) fn pump(&mut self, module: Option<&ModuleId>, ctx: &mut Ctx) {
         let identity = self.identity_id(module);
         let Some((session, live)) = self.sessions.current_mut(module) else { return };
+        let holder = live.holder;
         let Some(pump) = live.c2d.as_deref_mut().filter(|_| live.features.c2d) else { return };
         if pump.under_way.is_some() {
             pump.again = true;
@@ -93,8 +94,7 @@ impl DeviceActor {
                     return self.pump_later(module, ctx);
                 }
             };
-        let is_stale =
-            |entry: &c2d::Entry| entry.lock.is_some_and(|lock| lock.holder == Holder::Session);
+        let is_stale = |entry: &c2d::Entry| entry.lock.is_some_and(|lock| lock.holder.is_session());
         if !pump.cleared && queue.entries.iter().any(is_stale) {
             // Of a session before this one, perhaps before a restart: it will not settle them.
             return self.release_c2d(module.cloned(), ctx);
@@ -110,7 +110,7 @@ impl DeviceActor {
         pump.reserved = tokens.len() as u32;
         pump.credit -= pump.reserved;
         let command = pump.begin();
-        let lock = Command::LockC2d { identity, tokens, holder: Holder::Session, now };
+        let lock = Command::LockC2d { identity, tokens, holder, now };
         let module = module.cloned();
         self.propose(&lock, ctx, move |actor, outcome, ctx| {
             actor.locked(module.as_ref(), (session, command), outcome, ctx);

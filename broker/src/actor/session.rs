@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ironhub_domain::HubError;
+use ironhub_domain::c2d::Holder;
 use ironhub_domain::device::StoredSession;
 use ironhub_domain::event::{AuthMethod, D2cMessage, Origin};
 use ironhub_domain::ids::ModuleId;
@@ -31,6 +32,8 @@ pub(super) struct Live {
     pub(super) origin: Origin,
     pub(super) proof: Proof,
     pub(super) features: Features,
+    /// Of the messages that are locked for it.
+    pub(super) holder: Holder,
     /// Since it first wanted C2D messages.
     pub(super) c2d: Option<Box<Pump>>,
     /// Since the first call of a method.
@@ -95,6 +98,10 @@ impl DeviceActor {
             },
             proof: proven.proof,
             features: Features::default(),
+            holder: match request.start {
+                SessionStart::None | SessionStart::Clean => Holder::Session,
+                SessionStart::Resume => Holder::StoredSession,
+            },
             c2d: None,
             calls: None,
             desired_told: 0,

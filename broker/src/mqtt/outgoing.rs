@@ -1,6 +1,7 @@
 //! Cloud-to-device messages on their way to the client (device-protocols.md 2.10).
 
 use ironhub_domain::c2d::{AckMode, Delivery as Locked, LockToken};
+use ironhub_domain::limits::C2D_SHORT_NUMBERS;
 use ironhub_domain::time::UnixMs;
 use ironhub_wire::mqtt::device_topic::DeviceBound;
 use ironhub_wire::mqtt::encode;
@@ -11,9 +12,6 @@ use super::outbox::Outbox;
 
 /// Messages that a client may have unacknowledged (device-protocols.md 2.3).
 pub(super) const WINDOW: u32 = 16;
-/// Largest packet identifier the hub uses (device-protocols.md 2.10).
-const PACKET_ID_MAX: u16 = 0x7fff;
-
 struct Sent {
     id: PacketId,
     sequence: u64,
@@ -26,7 +24,6 @@ struct Sent {
 #[derive(Default)]
 pub(super) struct Outgoing {
     sent: Vec<Sent>,
-    last_id: u16,
     /// The owner was given credit once; from then on every acknowledgement gives it back.
     pub(super) opened: bool,
 }
@@ -50,7 +47,8 @@ pub(super) struct Acknowledged {
 }
 
 impl Outgoing {
-    /// Writes a message. One that is unacknowledged already, because its lock lapsed, is sent again under its identifier.
+    /// Writes a message. A message has one packet identifier for its life, so one that is sent again has its own again,
+    /// on this connection, because its lock lapsed, or on the next one of its session (MQTT 3.1.1 4.4).
     pub(super) fn write(
         &mut self,
         message: &Locked,
@@ -60,18 +58,16 @@ impl Outgoing {
     ) -> Written {
         let topic = topic(message, identity);
         let again = self.sent.iter().position(|sent| sent.sequence == message.sequence);
-        let delivery = match (qos, again) {
-            (QoS::AtMostOnce, _) => Delivery::AtMostOnce,
-            (QoS::AtLeastOnce | QoS::ExactlyOnce, Some(at)) => {
-                Delivery::AtLeastOnce(self.sent[at].id)
-            }
-            (QoS::AtLeastOnce | QoS::ExactlyOnce, None) => match self.fresh_id() {
+        let delivery = match qos {
+            QoS::AtMostOnce => Delivery::AtMostOnce,
+            QoS::AtLeastOnce | QoS::ExactlyOnce => match packet_id(message.sequence) {
                 Some(id) => Delivery::AtLeastOnce(id),
                 None => return Written::Unfit,
             },
         };
         let (body, out) = (&message.message.body, outbox.end());
-        let dup = again.is_some() && delivery != Delivery::AtMostOnce;
+        let repeated = message.sent_before || again.is_some();
+        let dup = repeated && delivery != Delivery::AtMostOnce;
         if let Err(error) = encode::publish_header(out, &topic, delivery, dup, false, body.len()) {
             tracing::debug!(%error, "a cloud-to-device message does not fit MQTT");
             return Written::Unfit;
@@ -101,18 +97,12 @@ impl Outgoing {
         }
         Some(Acknowledged { lock, credit })
     }
+}
 
-    /// An identifier that no unacknowledged message has; there are far fewer of those than identifiers.
-    fn fresh_id(&mut self) -> Option<PacketId> {
-        for _ in 0..=self.sent.len() {
-            self.last_id = self.last_id % PACKET_ID_MAX + 1;
-            let id = PacketId::new(self.last_id)?;
-            if self.sent.iter().all(|sent| sent.id != id) {
-                return Some(id);
-            }
-        }
-        None
-    }
+/// The identifier of a message: 1 to 0x7fff, another one for each live message of its queue.
+fn packet_id(sequence: u64) -> Option<PacketId> {
+    let short = sequence.wrapping_sub(1) % C2D_SHORT_NUMBERS + 1;
+    PacketId::new(u16::try_from(short).ok()?)
 }
 
 fn topic(delivery: &Locked, identity: &Identity) -> String {
@@ -159,6 +149,7 @@ mod tests {
             lock: LockToken([lock; 16]),
             locked_until: UnixMs(9),
             delivery_count: 0,
+            sent_before: false,
             enqueued: UnixMs(1),
             expires: UnixMs(1_767_323_045_678),
             message: C2dMessage { body: "hi".into(), ..C2dMessage::default() },
@@ -179,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_are_fresh_and_acknowledged_in_any_order() {
+    fn identifiers_are_the_messages_and_acknowledged_in_any_order() {
         let mut outgoing = Outgoing::default();
         let ids: Vec<_> = (1..=3).map(|n| sent(&mut outgoing, &locked(n, n as u8)).0).collect();
         assert_eq!(ids, [1, 2, 3]);
@@ -189,18 +180,28 @@ mod tests {
         assert_eq!(ack(&mut outgoing, 2), Some((2, 1)));
         assert_eq!(ack(&mut outgoing, 2), None, "once");
         assert_eq!(ack(&mut outgoing, 1), Some((1, 1)));
-        outgoing.last_id = PACKET_ID_MAX;
-        assert_eq!(sent(&mut outgoing, &locked(4, 4)).0, 1);
-        outgoing.last_id = 2;
-        assert_eq!(sent(&mut outgoing, &locked(5, 5)).0, 4, "3 is not acknowledged");
+        for (sequence, id) in [(0x7fff, 0x7fff), (0x8000, 1), (0x7fff * 9 + 2, 2)] {
+            assert_eq!(sent(&mut outgoing, &locked(sequence, 4)), (id, false));
+        }
+    }
+
+    #[test]
+    fn what_the_session_was_sent_on_an_earlier_connection_says_so_and_has_its_identifier() {
+        let first = locked(7, 1);
+        assert_eq!(sent(&mut Outgoing::default(), &first), (7, false));
+        let again = Locked { sent_before: true, ..locked(7, 2) };
+        assert_eq!(sent(&mut Outgoing::default(), &again), (7, true));
+        let mut outbox = Outbox::default();
+        Outgoing::default().write(&again, &identity(), QoS::AtMostOnce, &mut outbox);
+        assert_eq!(outbox.end()[0], 0x30, "DUP is 0 at QoS 0 (MQTT 3.1.1 3.3.1.1)");
     }
 
     #[test]
     fn a_message_whose_lock_lapsed_is_sent_again_under_its_identifier() {
         let mut outgoing = Outgoing::default();
-        assert_eq!(sent(&mut outgoing, &locked(7, 1)), (1, false));
-        assert_eq!(sent(&mut outgoing, &locked(7, 2)), (1, true));
-        let ack = outgoing.acknowledge(PacketId::new(1).unwrap());
+        assert_eq!(sent(&mut outgoing, &locked(7, 1)), (7, false));
+        assert_eq!(sent(&mut outgoing, &locked(7, 2)), (7, true));
+        let ack = outgoing.acknowledge(PacketId::new(7).unwrap());
         assert_eq!(ack, Some(Acknowledged { lock: LockToken([2; 16]), credit: 2 }));
         assert_eq!(outgoing.sent.capacity(), 0, "an idle connection holds no memory for it");
     }

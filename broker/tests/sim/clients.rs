@@ -9,7 +9,7 @@ use ironhub_cluster::GroupId;
 use ironhub_cluster::partition::Defects;
 use ironhub_cluster::storage::StateStore;
 use ironhub_cluster::testing::workload::Workload;
-use ironhub_domain::c2d::LockToken;
+use ironhub_domain::c2d::{Holder, LockToken};
 use ironhub_domain::device::SessionTable;
 use ironhub_domain::ids::DeviceId;
 use ironhub_domain::partition::{Command, Outcome};
@@ -106,14 +106,15 @@ impl Clients {
                 known.sessions.push(self.last_session);
                 orders.release(device)
             }
-            200..230 => orders.lock(device, true, rng),
+            200..230 => orders.lock(device, Holder::Request, rng),
             230..600 if !known.flooded => orders.speak(
                 device,
                 known.tokens.get(rng.random_range(0..8)).copied(),
                 registered.twin.reported_version(),
                 rng,
             ),
-            600..850 if !known.flooded => orders.lock(device, false, rng),
+            600..720 if !known.flooded => orders.lock(device, Holder::Session, rng),
+            720..850 if !known.flooded => orders.lock(device, Holder::StoredSession, rng),
             _ => orders.send(device, number, rng),
         }
     }

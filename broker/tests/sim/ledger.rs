@@ -46,15 +46,25 @@ pub struct Coverage {
     pub exceeded: u64,
     pub stale_etag: u64,
     pub disabled: u64,
+    pub sent_again: u64,
 }
 
 impl Coverage {
     /// Whether every one of these was seen.
     pub fn all_happened(&self) -> bool {
-        let Self { full, delivered, lock_lost, feedback, expired, exceeded, stale_etag, disabled } =
-            *self;
-        let all = [full, delivered, lock_lost, feedback, expired, exceeded, stale_etag, disabled];
-        all.iter().all(|count| *count > 0)
+        let Self {
+            full,
+            delivered,
+            lock_lost,
+            feedback,
+            expired,
+            exceeded,
+            stale_etag,
+            disabled,
+            sent_again,
+        } = *self;
+        let messages = [full, delivered, lock_lost, feedback, expired, exceeded, sent_again];
+        messages.into_iter().chain([stale_etag, disabled]).all(|count| count > 0)
     }
 }
 
@@ -68,6 +78,7 @@ impl AddAssign for Coverage {
         self.exceeded += other.exceeded;
         self.stale_etag += other.stale_etag;
         self.disabled += other.disabled;
+        self.sent_again += other.sent_again;
     }
 }
 
@@ -150,6 +161,9 @@ impl Ledger {
             }
             (Command::PutSession { session, .. }, Some(device)) => {
                 device.session.clone_from(session);
+                if session.is_none() {
+                    device.queue.forget_sent();
+                }
                 expect(outcome, &Outcome::Done)
             }
             (Command::UpdateTwin(update), Some(device)) => device.twin.updated(update, outcome),
@@ -173,6 +187,8 @@ impl Ledger {
         let counter = match outcome {
             Outcome::Locked(deliveries) => {
                 self.coverage.delivered += deliveries.len() as u64;
+                let again = deliveries.iter().filter(|delivery| delivery.sent_before);
+                self.coverage.sent_again += again.count() as u64;
                 return;
             }
             Outcome::Refused(HubError::QueueFull { .. }) => &mut self.coverage.full,

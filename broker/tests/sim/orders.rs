@@ -69,7 +69,7 @@ impl Orders {
         }))
     }
 
-    pub fn lock(&mut self, device: DeviceId, request: bool, rng: &mut StdRng) -> Command {
+    pub fn lock(&mut self, device: DeviceId, holder: Holder, rng: &mut StdRng) -> Command {
         let tokens = (0..rng.random_range(1..4)).map(|_| {
             self.tokens += 1;
             LockToken(self.tokens.to_be_bytes())
@@ -77,7 +77,7 @@ impl Orders {
         Command::LockC2d {
             identity: device.into(),
             tokens: tokens.collect(),
-            holder: if request { Holder::Request } else { Holder::Session },
+            holder,
             now: self.now,
         }
     }

@@ -18,6 +18,8 @@ struct Message {
     ack: AckMode,
     abandoned: u32,
     lock: Option<(LockToken, UnixMs, Holder)>,
+    /// Locked for the stored session before.
+    sent: bool,
 }
 
 impl Message {
@@ -52,7 +54,7 @@ impl QueueLedger {
             Command::ReleaseC2d { now, .. } => {
                 let freed = |message: &Message| {
                     matches!(message.lock, Some((_, until, holder))
-                        if until <= *now || holder == Holder::Session)
+                        if until <= *now || holder != Holder::Request)
                 };
                 let count = self.free(freed);
                 let ended = self.expire(*now)?;
@@ -76,6 +78,11 @@ impl QueueLedger {
         }
     }
 
+    /// The stored session was forgotten.
+    pub fn forget_sent(&mut self) {
+        self.live.values_mut().for_each(|message| message.sent = false);
+    }
+
     /// Whether a message was accepted and has not ended.
     pub fn is_live(&self, sequence: u64) -> bool {
         self.live.contains_key(&sequence)
@@ -83,10 +90,16 @@ impl QueueLedger {
 
     /// Compares with what is stored. A lock that has lapsed may still be there: nobody has looked since.
     pub fn check(&self, record: &proto::C2dQueueRecord) -> Result<(), String> {
-        let stored: Vec<(u64, u32)> =
-            record.entries.iter().map(|entry| (entry.sequence, entry.delivery_count)).collect();
-        let known: Vec<(u64, u32)> =
-            self.live.iter().map(|(sequence, message)| (*sequence, message.abandoned)).collect();
+        let stored: Vec<(u64, u32, bool)> = record
+            .entries
+            .iter()
+            .map(|entry| (entry.sequence, entry.delivery_count, entry.sent))
+            .collect();
+        let known: Vec<(u64, u32, bool)> = self
+            .live
+            .iter()
+            .map(|(sequence, message)| (*sequence, message.abandoned, message.sent))
+            .collect();
         if stored != known {
             return Err(format!("live are {known:?}, stored are {stored:?}"));
         }
@@ -132,7 +145,7 @@ impl QueueLedger {
                 self.last_sequence = *sequence;
                 let id = enqueue.message.system.message_id.clone().unwrap_or_default();
                 let (expires, ack) = (enqueue.expires, enqueue.message.ack);
-                let message = Message { id, expires, ack, abandoned: 0, lock: None };
+                let message = Message { id, expires, ack, abandoned: 0, lock: None, sent: false };
                 self.live.insert(*sequence, message);
                 Ok(ended)
             }
@@ -160,7 +173,10 @@ impl QueueLedger {
                 }
                 Some(message) => {
                     let sent = delivery.message.system.message_id.as_deref();
-                    if sent != Some(&message.id) || delivery.delivery_count != message.abandoned {
+                    if sent != Some(&message.id)
+                        || delivery.delivery_count != message.abandoned
+                        || delivery.sent_before != message.sent
+                    {
                         return Err(format!("{} comes as {delivery:?}", delivery.sequence));
                     }
                 }
@@ -187,6 +203,7 @@ impl QueueLedger {
             }
             if let Some(message) = self.live.get_mut(&delivery.sequence) {
                 message.lock = Some((delivery.lock, until, holder));
+                message.sent |= holder == Holder::StoredSession;
             }
         }
         Ok(ended)

@@ -6,7 +6,7 @@
 use crate::HubError;
 use crate::c2d::message::{AckMode, C2dMessage};
 use crate::c2d::queue::{Entry, Holder, Lock, LockToken, Queue, Settlement};
-use crate::limits::{C2D_LOCK_MS, C2D_QUEUE_MAX};
+use crate::limits::{C2D_LOCK_MS, C2D_QUEUE_MAX, C2D_SHORT_NUMBERS};
 use crate::notice::FeedbackStatus;
 use crate::time::UnixMs;
 
@@ -61,7 +61,7 @@ impl Queue {
 
     /// Returns what the session held and ends what has expired, as [`sweep`](Self::sweep) does.
     pub fn release(&mut self, now: UnixMs) -> (u32, Vec<Ended>) {
-        self.free(now, |lock| lock.until <= now || lock.holder == Holder::Session)
+        self.free(now, |lock| lock.until <= now || lock.holder.is_session())
     }
 
     fn free(&mut self, now: UnixMs, is_over: impl Fn(&Lock) -> bool) -> (u32, Vec<Ended>) {
@@ -90,7 +90,11 @@ impl Queue {
         if self.entries.len() >= C2D_QUEUE_MAX {
             return Err(HubError::QueueFull { max: C2D_QUEUE_MAX });
         }
-        let sequence = self.next_sequence.max(1);
+        let mut sequence = self.next_sequence.max(1);
+        // As often as there are live messages, at most.
+        while self.entries.iter().any(|entry| is_alike(entry.sequence, sequence)) {
+            sequence += 1;
+        }
         self.next_sequence = sequence + 1;
         self.entries.push(Entry {
             sequence,
@@ -98,6 +102,7 @@ impl Queue {
             expires,
             delivery_count: 0,
             lock: None,
+            sent: false,
             ack: message.ack,
             message_id: message.system.message_id.clone(),
         });
@@ -105,7 +110,8 @@ impl Queue {
     }
 
     /// Locks the oldest free messages, one with each token, until [`C2D_LOCK_MS`] from now. Lapsed locks return before,
-    /// so a message that somebody failed to settle comes again at its old place.
+    /// so a message that somebody failed to settle comes again at its old place. Gives them with their locks, and with
+    /// [`Entry::sent`] as it was before.
     pub fn lock(
         &mut self,
         tokens: &[LockToken],
@@ -117,7 +123,9 @@ impl Queue {
         let free = self.entries.iter_mut().filter(|entry| entry.lock.is_none());
         let locked = free.zip(tokens).map(|(entry, token)| {
             entry.lock = Some(Lock { token: *token, until, holder });
-            entry.clone()
+            let locked = entry.clone();
+            entry.sent |= holder == Holder::StoredSession;
+            locked
         });
         (locked.collect(), ended)
     }
@@ -153,9 +161,20 @@ impl Queue {
         Ok(Some(Ended::new(self.entries.remove(place), status)))
     }
 
+    /// The stored session is forgotten, and with it what it was sent. Whether that changed anything.
+    pub fn forget_sent(&mut self) -> bool {
+        let sent = self.entries.iter_mut().filter(|entry| entry.sent);
+        sent.map(|entry| entry.sent = false).count() > 0
+    }
+
     /// Ends all messages, locked ones too.
     pub fn purge(&mut self) -> Vec<Ended> {
         let entries = self.entries.drain(..);
         entries.map(|entry| Ended::new(entry, FeedbackStatus::Purged)).collect()
     }
+}
+
+/// Whether both sequence numbers have the same short form.
+fn is_alike(one: u64, other: u64) -> bool {
+    one % C2D_SHORT_NUMBERS == other % C2D_SHORT_NUMBERS
 }

@@ -46,8 +46,20 @@ impl fmt::Debug for LockToken {
 pub enum Holder {
     /// The identity's live session: the lock returns when the session ends.
     Session,
+    /// The same, and the session goes on with its device's next connection (MQTT's clean session 0): see [`Entry::sent`].
+    StoredSession,
     /// An HTTPS request: nothing ends the lock but time.
     Request,
+}
+
+impl Holder {
+    /// Whether the lock returns with a session's end.
+    pub const fn is_session(self) -> bool {
+        match self {
+            Self::Session | Self::StoredSession => true,
+            Self::Request => false,
+        }
+    }
 }
 
 /// A message that is being delivered.
@@ -64,7 +76,8 @@ pub struct Lock {
 /// One live message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Increasing per queue.
+    /// Increasing per queue. Its remainder by [`C2D_SHORT_NUMBERS`](crate::limits::C2D_SHORT_NUMBERS) is no other live
+    /// message's, so that it can name the message where numbers are short.
     pub sequence: u64,
     /// When the hub took it.
     pub enqueued: UnixMs,
@@ -74,6 +87,9 @@ pub struct Entry {
     pub delivery_count: u32,
     /// Held by somebody.
     pub lock: Option<Lock>,
+    /// It was locked for the identity's stored session, which may have been sent it: when that session is sent it again,
+    /// it is told so (MQTT 3.1.1 3.3.1.1, 4.4). Until that session is forgotten.
+    pub sent: bool,
     /// Which outcomes are reported.
     pub ack: AckMode,
     /// Message id, for feedback.
@@ -111,6 +127,8 @@ pub struct Delivery {
     pub locked_until: UnixMs,
     /// How often it was abandoned before.
     pub delivery_count: u32,
+    /// The stored session may have been sent it before.
+    pub sent_before: bool,
     /// When the hub took it.
     pub enqueued: UnixMs,
     /// When it expires.

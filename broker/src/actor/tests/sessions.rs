@@ -67,6 +67,41 @@ fn a_stored_session_is_resumed_until_a_clean_one_forgets_it() {
 }
 
 #[test]
+fn a_stored_session_is_told_what_it_was_sent_before_also_after_a_restart() {
+    run(|| async {
+        let disks = Disks::new();
+        let hub = Hub::start(&disks, Default::default()).await;
+        hub.create("d").await;
+        for body in ["1", "2"] {
+            hub.send_c2d(device(), body).await;
+        }
+        let sent = async |hub: &Hub, start, credit| {
+            let client = hub.connect_as(device(), start).await;
+            if start == SessionStart::Resume {
+                client.session.store(StoredSession::default()).unwrap().await.unwrap().unwrap();
+            }
+            client.want_c2d(credit);
+            let deliveries = client.c2d(credit as usize).await;
+            let told = deliveries.iter().map(|delivery| (delivery.sequence, delivery.sent_before));
+            (client, told.collect::<Vec<_>>())
+        };
+        let (_client, told) = sent(&hub, SessionStart::Resume, 1).await;
+        assert_eq!(told, [(1, false)]);
+        hub.stop();
+
+        let hub = Hub::start(&disks, Default::default()).await;
+        for (start, expected) in [
+            (SessionStart::Resume, [(1, true), (2, false)]),
+            (SessionStart::Resume, [(1, true), (2, true)]),
+            (SessionStart::Clean, [(1, false), (2, false)]),
+            (SessionStart::Resume, [(1, false), (2, false)]),
+        ] {
+            assert_eq!(sent(&hub, start, 2).await.1, expected, "{start:?}");
+        }
+    });
+}
+
+#[test]
 fn what_a_session_says_is_not_lost_when_the_mailbox_is_full() {
     run(|| async {
         let hub = Hub::new().await;

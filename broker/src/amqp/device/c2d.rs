@@ -226,6 +226,7 @@ mod tests {
             lock: LockToken([0xab; 16]),
             locked_until: UnixMs(60_000),
             delivery_count: 300,
+            sent_before: false,
             enqueued: UnixMs(1_767_323_045_678),
             expires: UnixMs(2_000_000_000_000),
             message: C2dMessage {

@@ -108,6 +108,7 @@ fn a_delivery_is_a_body_with_headers_and_a_quoted_lock_token() {
         lock: LockToken([0xab; 16]),
         locked_until: UnixMs(1),
         delivery_count: 2,
+        sent_before: false,
         enqueued: UnixMs(1_767_323_045_678),
         expires: UnixMs(1_767_323_045_678),
         message: C2dMessage {

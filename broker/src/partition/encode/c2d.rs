@@ -39,6 +39,7 @@ pub(crate) fn encode_queue(queue: &Queue) -> Vec<u8> {
         }),
         ack: ack_to_proto(entry.ack).into(),
         message_id: entry.message_id.clone(),
+        sent: entry.sent,
     });
     proto::C2dQueueRecord { next_sequence: queue.next_sequence, entries: entries.collect() }
         .encode_to_vec()
@@ -63,6 +64,7 @@ fn entry_from_proto(entry: proto::C2dEntry) -> Result<Entry, HubError> {
         delivery_count: entry.delivery_count,
         lock: entry.lock.map(lock_from_proto).transpose()?,
         message_id: entry.message_id,
+        sent: entry.sent,
     })
 }
 
@@ -238,6 +240,7 @@ fn ack_from_proto(ack: i32) -> Result<AckMode, HubError> {
 fn holder_to_proto(holder: Holder) -> proto::C2dHolder {
     match holder {
         Holder::Session => proto::C2dHolder::Session,
+        Holder::StoredSession => proto::C2dHolder::StoredSession,
         Holder::Request => proto::C2dHolder::Request,
     }
 }
@@ -245,6 +248,7 @@ fn holder_to_proto(holder: Holder) -> proto::C2dHolder {
 fn holder_from_proto(holder: i32) -> Result<Holder, HubError> {
     match proto::C2dHolder::try_from(holder).map_err(unreadable)? {
         proto::C2dHolder::Session => Ok(Holder::Session),
+        proto::C2dHolder::StoredSession => Ok(Holder::StoredSession),
         proto::C2dHolder::Request => Ok(Holder::Request),
         proto::C2dHolder::Unspecified => Err(unreadable("unknown holder of a lock")),
     }

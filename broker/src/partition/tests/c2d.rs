@@ -241,6 +241,12 @@ fn commands_are_read_as_they_were_written() {
             holder: Holder::Request,
             now: UnixMs(4),
         },
+        Command::LockC2d {
+            identity: identity("d"),
+            tokens: vec![LockToken([8; 16])],
+            holder: Holder::StoredSession,
+            now: UnixMs(4),
+        },
         Command::ReleaseC2d { identity: module.clone(), now: UnixMs(1) },
         Command::SweepC2d { identity: module.clone(), now: UnixMs(2) },
         Command::PurgeC2d { identity: module.clone(), now: UnixMs(3) },

@@ -19,7 +19,7 @@ enum Step {
     },
     Lock {
         count: usize,
-        request: bool,
+        holder: Holder,
     },
     /// Settles the newest but `back` of all deliveries ever made.
     Settle {
@@ -27,6 +27,7 @@ enum Step {
         how: usize,
     },
     Release,
+    Forget,
     Sweep,
     Purge,
 }
@@ -35,10 +36,13 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         40 => (1..200_000u64, 0..4usize, any::<bool>())
             .prop_map(|(ttl, ack, id)| Step::Send { ttl, ack, id }),
-        10 => (0..6usize, any::<bool>())
-            .prop_map(|(count, request)| Step::Lock { count, request }),
+        10 => (0..6usize, 0..3usize).prop_map(|(count, holder)| Step::Lock {
+            count,
+            holder: [Holder::Session, Holder::StoredSession, Holder::Request][holder],
+        }),
         10 => (0..9usize, 0..3usize).prop_map(|(back, how)| Step::Settle { back, how }),
         2 => Just(Step::Release),
+        1 => Just(Step::Forget),
         3 => Just(Step::Sweep),
         1 => Just(Step::Purge),
     ]
@@ -51,6 +55,7 @@ struct Seen {
     id: bool,
     abandoned: u32,
     held: Option<(LockToken, u64, Holder)>,
+    sent: bool,
     outcome: Option<FeedbackStatus>,
 }
 
@@ -109,16 +114,22 @@ fn run(steps: Vec<(u64, Step)>) {
                 };
                 queue = after;
                 ended.into_iter().for_each(|ended| onlooker.ended(ended, now, &[Expired]));
-                let new =
-                    Seen { expires: now + ttl, ack, id, abandoned: 0, held: None, outcome: None };
+                let new = Seen {
+                    expires: now + ttl,
+                    ack,
+                    id,
+                    abandoned: 0,
+                    held: None,
+                    sent: false,
+                    outcome: None,
+                };
                 assert_eq!(sequence as usize, onlooker.messages.len() + 1, "no gap");
                 assert!(onlooker.messages.insert(sequence, new).is_none());
             }
-            Step::Lock { count, request } => {
+            Step::Lock { count, holder } => {
                 let first = onlooker.deliveries.len() as u128;
                 let tokens: Vec<_> =
                     (0..count as u128).map(|n| LockToken((first + n).to_be_bytes())).collect();
-                let holder = if request { Holder::Request } else { Holder::Session };
                 let (locked, ended) = queue.lock(&tokens, holder, at);
                 ended.into_iter().for_each(|ended| onlooker.ended(ended, now, &[Expired]));
                 let free: Vec<u64> = onlooker
@@ -137,6 +148,8 @@ fn run(steps: Vec<(u64, Step)>) {
                     assert!(seen.expires > now);
                     assert_eq!(lock.until.0, now + LOCK_MS);
                     assert_eq!(entry.delivery_count, seen.abandoned);
+                    assert_eq!(entry.sent, seen.sent);
+                    seen.sent |= holder == Holder::StoredSession;
                     seen.held = Some((lock.token, lock.until.0, holder));
                     onlooker.deliveries.push((lock.token, entry.sequence));
                 }
@@ -176,6 +189,12 @@ fn run(steps: Vec<(u64, Step)>) {
                 }
                 let (_, ended) = queue.release(at);
                 ended.into_iter().for_each(|ended| onlooker.ended(ended, now, &[Expired]));
+            }
+            Step::Forget => {
+                let live = |seen: &&mut Seen| seen.outcome.is_none() && seen.sent;
+                let sent = onlooker.messages.values_mut().filter(live);
+                let count = sent.map(|seen| seen.sent = false).count();
+                assert_eq!(queue.forget_sent(), count > 0);
             }
             Step::Sweep => {
                 let (_, ended) = queue.sweep(at);

@@ -17,7 +17,9 @@ fn seconds(text: &str) -> UnixMs {
 /// One queue's life. A line is `time in seconds, step = result`; a result ends with the feedback that it brings.
 ///
 /// * `send a 100 full`: a message `a` that expires at 100 with this ack mode gives its sequence number.
-/// * `lock 2` and `poll 2` (by a request) give messages with their tokens, which are numbered from 1 over the script.
+/// * `lock 2`, `stored 2` (by a stored session) and `poll 2` (by a request) give messages with their tokens, which are numbered
+///   from 1 over the script; a `!` marks what the stored session may have been sent.
+/// * `forget` forgets the stored session.
 /// * `complete 1`, `reject 1`, `abandon 1` name a token.
 fn check(script: &str) {
     let mut queue = Queue::default();
@@ -54,8 +56,12 @@ fn check(script: &str) {
                     }
                 }
             }
-            "lock" | "poll" => {
-                let holder = if words[1] == "lock" { Holder::Session } else { Holder::Request };
+            verb @ ("lock" | "stored" | "poll") => {
+                let holder = match verb {
+                    "lock" => Holder::Session,
+                    "stored" => Holder::StoredSession,
+                    _ => Holder::Request,
+                };
                 let wanted: u8 = words[2].parse().unwrap();
                 let tokens: Vec<_> = (1..=wanted).map(|n| token(last_token + n)).collect();
                 let (locked, ended) = queue.lock(&tokens, holder, now);
@@ -64,7 +70,8 @@ fn check(script: &str) {
                     .iter()
                     .map(|entry| {
                         let token = entry.lock.unwrap().token.0[0];
-                        format!("{}/{token}", names[entry.sequence as usize])
+                        let sent = if entry.sent { "!" } else { "" };
+                        format!("{}/{token}{sent}", names[entry.sequence as usize])
                     })
                     .collect();
                 (if locked.is_empty() { "none".into() } else { locked.join(" ") }, ended)
@@ -80,6 +87,7 @@ fn check(script: &str) {
                 let tended = if verb == "sweep" { queue.sweep(now) } else { queue.release(now) };
                 ((tended.0 as usize + tended.1.len()).to_string(), tended.1)
             }
+            "forget" => (queue.forget_sent().to_string(), Vec::new()),
             "due" => {
                 let due = queue.next_due().map(|due| (due.0 / 1000).to_string());
                 (due.unwrap_or_else(|| "never".into()), Vec::new())
@@ -231,6 +239,43 @@ fn the_end_of_a_session_frees_what_it_held_and_no_more() {
          1 lock 2 = b/3
          2 complete 1 = ok",
     );
+}
+
+#[test]
+fn a_stored_session_is_told_what_it_may_have_been_sent_until_it_is_forgotten() {
+    check(
+        "0 send a 900 = 1
+         0 send b 900 = 2
+         0 stored 1 = a/1
+         1 release = 1
+         1 complete 1 = lost
+         1 stored 2 = a/2! b/3
+         2 release = 2
+         2 poll 1 = a/4!
+         2 lock 1 = b/5!
+         3 abandon 4 = ok
+         3 complete 5 = ok
+         4 stored 1 = a/6!
+         64 stored 1 = a/7!
+         65 release = 1
+         65 forget = true
+         65 forget = false
+         65 lock 1 = a/8
+         66 release = 1
+         66 stored 1 = a/9
+         67 complete 9 = ok",
+    );
+}
+
+#[test]
+fn no_two_live_messages_have_the_same_short_number() {
+    let mut queue = Queue::default();
+    let send =
+        |queue: &mut Queue| queue.enqueue(&C2dMessage::default(), UnixMs(9), UnixMs(0)).unwrap().0;
+    assert_eq!((send(&mut queue), send(&mut queue)), (1, 2));
+    queue.next_sequence = 0x7fff;
+    let sequences: Vec<u64> = (0..3).map(|_| send(&mut queue)).collect();
+    assert_eq!(sequences, [0x7fff, 0x8002, 0x8003], "1 and 2 live on");
 }
 
 #[test]

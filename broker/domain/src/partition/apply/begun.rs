@@ -15,6 +15,11 @@ pub(super) fn put_session<R: Records + ?Sized>(
 ) -> Result<Outcome, R::Error> {
     let Some(session) = session else {
         records.delete_session(identity);
+        if let Some(mut queue) = records.c2d_queue(identity)?
+            && queue.forget_sent()
+        {
+            records.put_c2d_queue(identity, &queue)?;
+        }
         return Ok(Outcome::Done);
     };
     Ok(match enabled_owner(identity, records)?.and_then(|_| session.validate()) {

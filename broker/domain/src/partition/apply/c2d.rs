@@ -88,6 +88,7 @@ pub(super) fn lock<R: Records + ?Sized>(
             lock: lock.token,
             locked_until: lock.until,
             delivery_count: entry.delivery_count,
+            sent_before: entry.sent,
             enqueued: entry.enqueued,
             expires: entry.expires,
             message,

@@ -111,6 +111,7 @@ impl Owners {
                 lock: LockToken([0; 16]),
                 locked_until: UnixMs(0),
                 delivery_count: 0,
+                sent_before: false,
                 enqueued: UnixMs(1000),
                 expires: UnixMs(u64::MAX),
                 message,

@@ -1,6 +1,7 @@
-use super::c2d::{id, identity, put, with_device};
+use super::c2d::{id, identity, put, send, with_device};
 use super::memory::Memory;
 use super::*;
+use crate::c2d::{Holder, LockToken};
 use crate::device::{DeviceStatus, FilterKind, StoredSession, Subscription};
 use crate::notice::Notice;
 use crate::upload::{UploadResult, UploadTicket};
@@ -34,6 +35,32 @@ fn a_session_is_kept_replaced_and_forgotten() {
     }
     let unknown = Outcome::Refused(HubError::DeviceNotFound("x".into()));
     assert_eq!(run(keep("x", Some(session(1, "f"))), &mut records), unknown);
+}
+
+#[test]
+fn what_a_stored_session_was_sent_is_known_until_it_is_forgotten() {
+    let mut records = with_device();
+    let d = identity("d");
+    run(send(d.clone(), "a", 9000, 1), &mut records);
+    let put = keep("d", Some(session(1, "devices/d/messages/devicebound/#")));
+    run(put.clone(), &mut records);
+    let mut sent_before = |forget: bool, number: u8| {
+        if forget {
+            assert_eq!(run(keep("d", None), &mut records), Outcome::Done);
+        }
+        run(put.clone(), &mut records);
+        let (tokens, now) = (vec![LockToken([number; 16])], UnixMs(2));
+        let lock =
+            Command::LockC2d { identity: d.clone(), tokens, holder: Holder::StoredSession, now };
+        let outcome = run(lock, &mut records);
+        run(Command::ReleaseC2d { identity: d.clone(), now }, &mut records);
+        let Outcome::Locked(deliveries) = outcome else { panic!("{outcome:?}") };
+        deliveries.iter().map(|delivery| delivery.sent_before).collect::<Vec<_>>()
+    };
+    assert_eq!(sent_before(false, 1), [false]);
+    assert_eq!(sent_before(false, 2), [true], "also if its subscriptions change");
+    assert_eq!(sent_before(true, 3), [false]);
+    assert_eq!(sent_before(false, 4), [true]);
 }
 
 fn open(name: &str, expires: u64, now: u64) -> Command {

@@ -49,7 +49,7 @@ fn message(name: &str) -> C2dMessage {
     message
 }
 
-fn send(identity: IdentityId, name: &str, expires: u64, now: u64) -> Command {
+pub(super) fn send(identity: IdentityId, name: &str, expires: u64, now: u64) -> Command {
     let message = message(name);
     let (expires, now) = (UnixMs(expires), UnixMs(now));
     Command::EnqueueC2d(Box::new(EnqueueC2d { identity, message, expires, now }))
