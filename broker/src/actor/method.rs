@@ -134,11 +134,20 @@ impl DeviceActor {
 
     /// The identity is online for methods now.
     pub(super) fn dispatch_waiting(&mut self, module: Option<&ModuleId>, ctx: &mut Ctx) {
-        let Some(waiters) = self.presence_mut(module).waiters.take() else { return };
-        let Some((_, live)) = self.sessions.current_mut(module) else { return };
-        if !waiters.into_iter().all(|waiter| live.dispatch(waiter.call, waiter.reply)) {
-            self.close_session(module, CloseReason::Slow, ctx);
+        let Some(mut waiters) = self.presence_mut(module).waiters.take() else { return };
+        let live = self.sessions.current_mut(module).map(|(_, live)| live);
+        let all_taken = live.is_some_and(|live| {
+            std::iter::from_fn(|| waiters.pop_front())
+                .all(|waiter| live.dispatch(waiter.call, waiter.reply))
+        });
+        if all_taken {
+            return;
         }
+        // The call that the session could not take fails with it; those behind wait for the next session.
+        if !waiters.is_empty() {
+            self.presence_mut(module).waiters = Some(waiters);
+        }
+        self.close_session(module, CloseReason::Slow, ctx);
     }
 
     /// The identity is gone: nobody needs to wait for it.

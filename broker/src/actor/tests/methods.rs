@@ -196,6 +196,34 @@ fn a_deleted_device_is_waited_for_by_nobody() {
 }
 
 #[test]
+fn a_session_that_cannot_take_the_calls_that_wait_fails_one_and_the_others_wait_on() {
+    run(|| async {
+        let hub = Hub::new().await;
+        let waiting = (0..3).map(|n| {
+            let (hub, name) = (&hub, format!("m{n}"));
+            async move { hub.router.invoke_method(device(), call(&name, 300, 30)).await }
+        });
+        let devices = async {
+            tokio::task::yield_now().await;
+            let full = hub.connect(device()).await;
+            full.sink.full.store(true, std::sync::atomic::Ordering::Relaxed);
+            full.want(METHODS);
+            assert_eq!(full.sink.closed().await, CloseReason::Slow);
+            let client = hub.connect(device()).await;
+            client.want(METHODS);
+            for name in ["m1", "m2"] {
+                let request = client.method().await;
+                assert_eq!(request.name, name);
+                client.session.answer_method(request.id, answer(7));
+            }
+            client
+        };
+        let (results, _client) = tokio::join!(join_all(waiting), devices);
+        assert_eq!(results, [Err(HubError::DeviceWentAway), Ok(answer(7)), Ok(answer(7))]);
+    });
+}
+
+#[test]
 fn a_session_that_cannot_take_a_call_is_closed() {
     run(|| async {
         let hub = Hub::new().await;
