@@ -2,12 +2,11 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use ironhub_domain::HubError;
 use ironhub_domain::auth::PeerCertificate;
 use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
-use ironhub_domain::time::UnixMs;
 use ironhub_wire::mqtt::decode::decode;
 use ironhub_wire::mqtt::encode::{self, ConnackCode};
 use ironhub_wire::mqtt::framer::{CONNECT_BYTES_MAX, Frame, PACKET_BYTES_MAX, Step, next_frame};
@@ -16,7 +15,6 @@ use ironhub_wire::mqtt::username;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
-use super::MqttContext;
 use super::d2c::{self, Identity};
 use super::deadlines::Deadlines;
 use super::downlink::Downlink;
@@ -26,6 +24,7 @@ use super::metrics;
 use super::outbox::Outbox;
 use super::session::Session;
 use super::signal::Signal;
+use super::{MqttContext, wall_clock};
 use crate::router::DeviceSession;
 use crate::router::request::{ConnectRequest, Credentials, SessionStart};
 
@@ -216,11 +215,6 @@ fn check_host(given: &str, hub_host: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::not_authorized(format!("the user name is for the hub {given:?}")))
-}
-
-fn wall_clock() -> UnixMs {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 async fn tell<S>(mut stream: S, refusal: &Refusal)

@@ -5,6 +5,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ironhub_domain::HubError;
 use ironhub_domain::c2d::{Delivery as Locked, Settlement};
 use ironhub_domain::device::StoredSession;
 use ironhub_domain::method::MethodAnswer;
@@ -140,7 +141,7 @@ impl Downlink {
         match &mut self.exchange {
             Some(exchange) if exchange.stores() => exchange.ask(Ask::Tell { told }),
             _ => {
-                told.write(true, outbox);
+                told.write(outbox);
                 self.tell_owner(device);
             }
         }
@@ -179,6 +180,7 @@ impl Downlink {
     }
 
     /// Writes what the owner pushed and answered; the task is woken by more. Room that this made for reading wakes it too.
+    /// An error ends the connection.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -186,7 +188,7 @@ impl Downlink {
         identity: &Identity,
         signal: &Signal,
         outbox: &mut Outbox,
-    ) {
+    ) -> Result<(), HubError> {
         let was_full = self.is_full();
         if self.hold_until.is_some_and(|until| until <= Instant::now()) {
             (self.hold_until, self.held) = (None, Features::default());
@@ -199,7 +201,7 @@ impl Downlink {
         }
         if let Some(exchange) = &mut self.exchange {
             let wanted = self.subscriptions.twin_responses();
-            let progress = exchange.poll(cx, device, wanted, outbox);
+            let progress = exchange.poll(cx, device, wanted, outbox)?;
             if exchange.is_empty() {
                 self.exchange = None;
             }
@@ -210,6 +212,7 @@ impl Downlink {
         if was_full && !self.is_full() {
             cx.waker().wake_by_ref();
         }
+        Ok(())
     }
 
     fn push(

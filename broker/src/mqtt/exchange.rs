@@ -7,19 +7,19 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ironhub_domain::HubError;
 use ironhub_domain::c2d::{LockToken, Settlement};
 use ironhub_domain::device::StoredSession;
-use ironhub_domain::time::UnixMs;
 use ironhub_wire::mqtt::device_topic::twin_response;
 use ironhub_wire::mqtt::encode;
 use ironhub_wire::mqtt::packet::{Delivery, PacketId, QoS};
 use tokio::time::Instant;
 
 use super::outbox::Outbox;
+use super::wall_clock;
 use crate::router::DeviceSession;
 use crate::router::request::{DeviceTwin, Pending};
 
@@ -130,17 +130,19 @@ impl Exchange {
     /// Asks what can be asked and writes the answers that came; the task is woken by the next one. `wanted` says whether
     /// the client subscribed to answers: without that a patch is carried out and its answer dropped
     /// (device-protocols.md 2.11).
+    ///
+    /// An error ends the connection: subscriptions could not be stored, which the client takes for kept.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         device: &DeviceSession,
         wanted: bool,
         outbox: &mut Outbox,
-    ) -> Progress {
+    ) -> Result<Progress, HubError> {
         let mut progress = Progress::default();
         loop {
             self.hand_over(device);
-            let Some(first) = self.asked.front_mut() else { return progress };
+            let Some(first) = self.asked.front_mut() else { return Ok(progress) };
             let answered = match first {
                 Asked::Twin { rid, reply } => settled(reply, cx).map(|twin| {
                     let shown = twin.map(|twin| (200, None, twin.body));
@@ -156,18 +158,23 @@ impl Exchange {
                 }
                 // A lock that was lost meanwhile is nothing that MQTT could tell: the message comes again.
                 Asked::Settle { reply } => settled(reply, cx).map(drop),
-                Asked::Store { reply, told } => settled(reply, cx).map(|stored| {
-                    progress.subscribed = true;
-                    told.write(stored.is_ok(), outbox);
-                }),
+                Asked::Store { reply, told } => match settled(reply, cx) {
+                    Poll::Ready(stored) => {
+                        stored?;
+                        progress.subscribed = true;
+                        told.write(outbox);
+                        Poll::Ready(())
+                    }
+                    Poll::Pending => Poll::Pending,
+                },
                 Asked::Told { told } => {
                     progress.subscribed = true;
-                    told.write(true, outbox);
+                    told.write(outbox);
                     Poll::Ready(())
                 }
             };
             if answered.is_pending() {
-                return progress;
+                return Ok(progress);
             }
             self.asked.pop_front();
         }
@@ -215,20 +222,22 @@ fn hand_over(ask: Ask, device: &DeviceSession) -> Result<Asked, Ask> {
         Ask::Settle { lock, how } => match device.settle_c2d(lock, how) {
             Ok(reply) => Ok(Asked::Settle { reply }),
             Err(HubError::Busy) => Err(Ask::Settle { lock, how }),
-            Err(_) => Ok(Asked::Settle { reply: never() }),
+            Err(error) => Ok(Asked::Settle { reply: refused(error) }),
         },
         Ask::Store { session, told } => match device.store(session.clone()) {
             Ok(reply) => Ok(Asked::Store { reply, told }),
             Err(HubError::Busy) => Err(Ask::Store { session, told }),
-            Err(_) => Ok(Asked::Store { reply: never(), told }),
+            Err(error) => Ok(Asked::Store { reply: refused(error), told }),
         },
         Ask::Tell { told } => Ok(Asked::Told { told }),
     }
 }
 
-/// An answer that the owner is too far gone to give.
-fn never() -> Pending<()> {
-    tokio::sync::oneshot::channel().1
+/// The answer of an owner that did not take the request.
+fn refused(error: HubError) -> Pending<()> {
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let _ = reply.send(Err(error));
+    answer
 }
 
 fn settled<T>(reply: &mut Pending<T>, cx: &mut Context<'_>) -> Poll<Result<T, HubError>> {
@@ -264,19 +273,10 @@ pub(super) fn publish_at_most_once(outbox: &mut Outbox, topic: &str, body: &[u8]
 }
 
 impl Told {
-    pub(super) fn write(&self, stored: bool, outbox: &mut Outbox) {
+    pub(super) fn write(&self, outbox: &mut Outbox) {
         match self {
-            Self::Suback { id, codes } if stored => encode::suback(outbox.end(), *id, codes),
-            // Granting what a restart would forget is not granting it.
-            Self::Suback { id, codes } => {
-                encode::suback(outbox.end(), *id, &vec![None; codes.len()]);
-            }
+            Self::Suback { id, codes } => encode::suback(outbox.end(), *id, codes),
             Self::Unsuback { id } => encode::unsuback(outbox.end(), *id),
         }
     }
-}
-
-fn wall_clock() -> UnixMs {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -26,8 +26,9 @@ mod signal;
 mod subscriptions;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ironhub_domain::time::UnixMs;
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -51,4 +52,9 @@ impl MqttContext {
         let (handshake_timeout, sas_grace) = (config.handshake_timeout, config.sas_grace);
         Arc::new(Self { router, handshake_timeout, sas_grace, draining })
     }
+}
+
+fn wall_clock() -> UnixMs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

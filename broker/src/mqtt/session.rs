@@ -144,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         self.work(cx)?;
         let Self { downlink, device, identity, signal, outbox, .. } = self;
-        downlink.poll(cx, device, identity, signal, outbox);
+        downlink.poll(cx, device, identity, signal, outbox)?;
         let full = self.outbox.is_full();
         let written = self.outbox.poll_write(&mut self.stream, cx)?;
         if full && !self.outbox.is_full() {

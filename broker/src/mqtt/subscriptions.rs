@@ -7,6 +7,7 @@ use ironhub_wire::mqtt::packet::QoS;
 use super::d2c::Identity;
 use crate::router::request::Features;
 
+use ironhub_domain::limits::FILTER_BYTES_MAX;
 pub(super) use ironhub_domain::limits::SUBSCRIPTIONS_MAX;
 
 /// Empty until the first SUBSCRIBE, and then without memory of its own.
@@ -42,7 +43,8 @@ impl Subscriptions {
         device: &str,
         module: Option<&str>,
     ) -> Option<QoS> {
-        let subscription = subscription(filter, device, module)?;
+        let fits = filter.len() <= FILTER_BYTES_MAX;
+        let subscription = subscription(filter, device, module).filter(|_| fits)?;
         let granted = asked.min(QoS::AtLeastOnce);
         if let Some((_, qos)) = self.0.iter_mut().find(|(known, _)| *known == subscription) {
             *qos = granted;
@@ -125,7 +127,12 @@ mod tests {
             Some(QoS::AtLeastOnce)
         );
         assert_eq!(add("devices/e/messages/devicebound/#", QoS::AtLeastOnce), None);
-        assert_eq!(subscriptions.0.len(), 2);
+        let name = "m".repeat(FILTER_BYTES_MAX - "$iothub/methods/POST//#".len());
+        let longest = format!("$iothub/methods/POST/{name}/#");
+        let too_long = format!("$iothub/methods/POST/{name}m/#");
+        assert_eq!(add(&longest, QoS::AtMostOnce), Some(QoS::AtMostOnce));
+        assert_eq!(add(&too_long, QoS::AtMostOnce), None);
+        assert_eq!(subscriptions.0.len(), 3);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::mqtt_client::{Device, Mqtt, counter, wait_for_stored};
 use crate::packets;
-use crate::support::Hub;
+use crate::support::{Hub, wait_for};
 
 #[test]
 fn every_publish_of_qos_1_is_acknowledged_in_order_and_stored() {
@@ -57,6 +57,30 @@ fn pings_and_subscriptions_are_answered() {
     assert_eq!(client.read(8), [0x90, 6, 0, 7, 1, 0, 1, 0x80]);
     client.send(&packets::unsubscribe(8, &["$iothub/twin/res/#".to_owned(), "other".to_owned()]));
     assert_eq!(client.read(4), [0xb0, 2, 0, 8]);
+}
+
+#[test]
+fn a_subscription_that_cannot_be_stored_ends_the_connection() {
+    let mut hub = Hub::start(&[]);
+    let device = Device::create(&hub, "dev1");
+    let subscribe = |filter: &str| packets::subscribe(7, &[(filter.to_owned(), 1)]);
+    let granted = [0x90, 3, 0, 7, 1];
+    let mut client = Mqtt::open(&hub, &device.connect());
+    client.send(&subscribe("$iothub/methods/POST/#"));
+    assert_eq!(client.read(5), granted);
+    assert_eq!(hub.terminate(), Some(0));
+    hub.launch_with(&["--limits-disk-reserve-bytes", "18446744073709551615"]);
+    wait_for("writes to be refused", || {
+        let (code, _, _) = hub.cli(&["device", "create", "other"]);
+        (code != Some(0)).then_some(())
+    });
+    let mut client = Mqtt::dial(&hub);
+    client.send(&device.connect());
+    assert_eq!(client.read(4), [0x20, 2, 1, 0]);
+    client.send(&subscribe("$iothub/methods/POST/#"));
+    assert_eq!(client.read(5), granted, "nothing new is to be stored");
+    client.send(&subscribe("$iothub/twin/res/#"));
+    assert_eq!(client.rest(), b"");
 }
 
 #[test]

@@ -56,6 +56,12 @@ impl Hub {
         });
     }
 
+    /// The same with more flags.
+    pub fn launch_with(&mut self, flags: &[&str]) {
+        self.flags.extend(flags.iter().map(|&flag| flag.to_owned()));
+        self.launch();
+    }
+
     fn log_path(&self) -> PathBuf {
         self.dir.with_extension("log")
     }
