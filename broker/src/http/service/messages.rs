@@ -4,9 +4,9 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use http::request::Parts;
+use hyper::HeaderMap;
 use hyper::body::Body;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use hyper::{HeaderMap, StatusCode};
 use ironhub_domain::HubError;
 use ironhub_domain::auth::Permissions;
 use ironhub_domain::c2d::{AckMode, C2dMessage, C2dProperties};
@@ -53,13 +53,11 @@ pub async fn purge(
     let path = format!("{}/commands", path(&identity));
     allow(&head.headers, context, Permissions::SERVICE_CONNECT, &path)?;
     let purged = context.hub()?.purge_c2d(&identity).await?;
-    let mut reply = json_reply(&json!({
+    Ok(json_reply(&json!({
         "totalMessagesPurged": purged,
         "deviceId": identity.device.as_str(),
         "moduleId": identity.module.as_ref().map_or("", |module| module.as_str()),
-    }));
-    *reply.status_mut() = StatusCode::OK;
-    Ok(reply)
+    })))
 }
 
 fn path(identity: &IdentityId) -> String {
