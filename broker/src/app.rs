@@ -95,7 +95,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             Directory::new(owner, workers[n % workers.len()].handle())
         })
         .collect();
-    let state = HubState::new(facts.clone(), directories, partitions[0].clone());
+    let state = HubState::new(
+        facts.clone(),
+        directories,
+        partitions[0].clone(),
+        [config.feedback, config.file_notifications],
+    );
     let router = Router::new(state.clone());
 
     let served = match &config.tls {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::listeners::ListenArgs;
+use super::notices::NoticeArgs;
 use super::upload::UploadArgs;
 
 /// Flags of `ironhub serve`. Each is also an environment variable and a key of the TOML file.
@@ -96,6 +97,10 @@ pub struct ServeArgs {
     /// Uploads.
     #[command(flatten)]
     pub upload: UploadArgs,
+
+    /// Feedback and file notifications.
+    #[command(flatten)]
+    pub notices: NoticeArgs,
 
     /// Threads that run connections and device actors [default: cores]
     #[arg(long, env = "IRONHUB_WORKERS", value_name = "N")]

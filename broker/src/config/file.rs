@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use super::listeners::ListenFile;
+use super::notices::NoticeFile;
 use super::upload::UploadFile;
 
 /// The whole file; every key is optional.
@@ -25,6 +26,8 @@ pub(super) struct FileConfig {
     pub limits: Option<Limits>,
     pub cluster: Option<Cluster>,
     pub upload: Option<UploadFile>,
+    pub feedback: Option<NoticeFile>,
+    pub file_notifications: Option<NoticeFile>,
 }
 
 #[derive(Debug, Default, Deserialize)]

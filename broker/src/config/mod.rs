@@ -7,6 +7,7 @@ mod args;
 mod devices;
 mod file;
 mod listeners;
+mod notices;
 mod upload;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ use ironhub_domain::partition::ConsumerGroup;
 use ironhub_domain::time::UnixMs;
 
 use crate::actor::DeviceSettings;
+use crate::router::NoticeSettings;
 
 /// Fewest and most partitions of a hub (design.md 2); fixed when the hub is created.
 pub const PARTITIONS_MIN: u32 = 1;
@@ -73,6 +75,10 @@ pub struct Config {
     pub workers: usize,
     /// File uploads.
     pub upload: Upload,
+    /// Feedback on cloud-to-device messages.
+    pub feedback: NoticeSettings,
+    /// Notifications of uploads.
+    pub file_notifications: NoticeSettings,
 }
 
 impl Config {
@@ -166,6 +172,11 @@ impl Config {
             disk_reserve: args.limits_disk_reserve_bytes.or(limits.disk_reserve_bytes),
             workers: args.workers.or(file.workers).unwrap_or_else(cores).clamp(1, 256),
             upload: Upload::merge(args.upload, file.upload.unwrap_or_default())?,
+            feedback: notices::feedback(&args.notices, file.feedback.unwrap_or_default())?,
+            file_notifications: notices::file_notifications(
+                &args.notices,
+                file.file_notifications.unwrap_or_default(),
+            )?,
         })
     }
 

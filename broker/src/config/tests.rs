@@ -46,6 +46,36 @@ fn flags_win_over_the_file_and_off_disables() {
 }
 
 #[test]
+fn notices_follow_the_flags_then_the_file_then_the_originals_values() {
+    let check = |flags: &[&str], file: &str, feedback, files| {
+        let notices = |text: &str| {
+            let mut all = vec!["--hostname", "a.example"];
+            all.extend(flags);
+            let path = std::env::temp_dir().join(format!(
+                "ironhub-notices-{}-{}",
+                std::process::id(),
+                text.len()
+            ));
+            std::fs::write(&path, text).unwrap();
+            all.extend(["--config", path.to_str().unwrap()]);
+            let config = Config::load(args(&all)).unwrap();
+            std::fs::remove_file(path).unwrap();
+            [config.feedback, config.file_notifications].map(|settings| {
+                (settings.ttl.as_secs(), settings.lock.as_secs(), settings.deliveries_max)
+            })
+        };
+        assert_eq!(notices(file), [feedback, files], "{flags:?} {file}");
+    };
+    check(&[], "", (3600, 60, 10), (3600, 60, 100));
+    let file = "[feedback]\nttl_seconds = 60\nlock_seconds = 5\nmax_delivery_count = 1\n\
+                [file_notifications]\nttl_seconds = 172800\nlock_seconds = 300\n";
+    check(&[], file, (60, 5, 1), (172_800, 300, 100));
+    let flags = ["--feedback-lock-seconds", "7", "--file-notifications-max-delivery-count", "3"];
+    check(&flags, file, (60, 7, 1), (172_800, 300, 3));
+    check(&flags, "", (3600, 7, 10), (3600, 60, 3));
+}
+
+#[test]
 fn refusals_name_the_key() {
     for (flags, key) in [
         (&["--hub-partitions", "0"][..], "hub.partitions"),
@@ -59,6 +89,18 @@ fn refusals_name_the_key() {
         (&["--c2d-default-ttl-seconds", "172801"][..], "c2d.default_ttl_seconds"),
         (&["--c2d-max-delivery-count", "0"][..], "c2d.max_delivery_count"),
         (&["--c2d-max-delivery-count", "101"][..], "c2d.max_delivery_count"),
+        (&["--feedback-ttl-seconds", "59"][..], "feedback.ttl_seconds"),
+        (&["--feedback-ttl-seconds", "172801"][..], "feedback.ttl_seconds"),
+        (&["--feedback-lock-seconds", "4"][..], "feedback.lock_seconds"),
+        (&["--feedback-lock-seconds", "301"][..], "feedback.lock_seconds"),
+        (&["--feedback-max-delivery-count", "0"][..], "feedback.max_delivery_count"),
+        (&["--feedback-max-delivery-count", "101"][..], "feedback.max_delivery_count"),
+        (&["--file-notifications-ttl-seconds", "59"][..], "file_notifications.ttl_seconds"),
+        (&["--file-notifications-lock-seconds", "301"][..], "file_notifications.lock_seconds"),
+        (
+            &["--file-notifications-max-delivery-count", "101"][..],
+            "file_notifications.max_delivery_count",
+        ),
         (&["--limits-profile", "tiny"][..], "limits.profile"),
         (&["--events-consumer-groups", "a b"][..], "events.consumer_groups"),
     ] {

@@ -26,14 +26,15 @@ pub struct HubState {
 }
 
 impl HubState {
+    /// `[feedback, file_uploads]` is what these notices follow.
     pub(crate) fn new(
         facts: Arc<NodeFacts>,
         directories: Directories,
         system: Partition,
+        [feedback, file_uploads]: [NoticeSettings; 2],
     ) -> Arc<Self> {
         let owners = directories.iter().map(|directory| directory.owner().clone()).collect();
-        let notices =
-            NoticeDesk::new(owners, NoticeSettings::FEEDBACK, NoticeSettings::FILE_UPLOAD);
+        let notices = NoticeDesk::new(owners, feedback, file_uploads);
         Arc::new(Self { facts, directories, system, notices, refresh: Mutex::default() })
     }
 

@@ -29,11 +29,11 @@ const LOCKED_MAX: usize = 10_000;
 /// The limits of one kind of notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoticeSettings {
-    /// A notice older than this is dropped.
+    /// A notice older than this is dropped: 1 minute to 48 hours.
     pub ttl: Duration,
-    /// How long a service may hold a batch.
+    /// How long a service may hold a batch: 5 to 300 seconds.
     pub lock: Duration,
-    /// A notice that was given back this often is dropped.
+    /// A notice that was given back this often is dropped: 1 to 100.
     pub deliveries_max: u32,
 }
 
@@ -140,6 +140,23 @@ impl Queue {
         Some(self.ready.drain(..max.min(self.ready.len())).collect())
     }
 
+    /// The next batch of what `is_there` still, held for the caller.
+    fn next(
+        &mut self,
+        is_there: impl Fn(&Item) -> bool,
+        lock: LockToken,
+        now: UnixMs,
+    ) -> Option<NoticeBatch> {
+        loop {
+            let mut items = self.batch(now)?;
+            items.retain(&is_there);
+            // A batch that is gone as a whole is none: nobody is to wait for the next one because of it.
+            if !items.is_empty() {
+                return Some(self.hold(items, lock, now));
+            }
+        }
+    }
+
     fn hold(&mut self, items: Vec<Item>, lock: LockToken, now: UnixMs) -> NoticeBatch {
         let delivery_count = items.iter().map(|item| item.deliveries).max().unwrap_or_default();
         let notices = items.iter().map(|item| item.notice.clone()).collect();
@@ -181,14 +198,12 @@ impl NoticeDesk {
             self.read_ahead(&mut queue);
             ended.extend(queue.tidy(now));
         }
-        let batch = queue.batch(now).map(|items| {
-            // A device that was deleted meanwhile took its feedback along.
-            let there = items.into_iter().filter(|item| self.is_there(kind, item)).collect();
-            queue.hold(there, LockToken(rand::random()), now)
-        });
+        // A device that was deleted meanwhile took its feedback along.
+        let is_there = |item: &Item| self.is_there(kind, item);
+        let batch = queue.next(is_there, LockToken(rand::random()), now);
         drop(queue);
         self.forget(kind, ended);
-        batch.filter(|batch| !batch.notices.is_empty())
+        batch
     }
 
     /// Settles a batch: complete and reject remove its notices for good, abandon gives them back. `LockLost` if the batch
@@ -336,6 +351,25 @@ mod tests {
             Some(64),
             "a full batch waits for nothing"
         );
+    }
+
+    #[test]
+    fn a_batch_that_is_gone_as_a_whole_is_not_held_and_delays_nothing() {
+        let (now, lock) = (UnixMs(1_000_000), LockToken([1; 16]));
+        let mut feedback = queue(NoticeKind::Feedback, 64 + 64 + 3);
+        let batch = feedback.next(|item| item.sequence == 70, lock, now).unwrap();
+        assert_eq!(batch.notices, [item(70, now.0).notice]);
+        assert_eq!((feedback.held.len(), feedback.ready.len()), (1, 3));
+
+        let mut feedback = queue(NoticeKind::Feedback, 64 + 3);
+        assert_eq!(feedback.next(|_| false, lock, now), None);
+        assert!(feedback.held.is_empty() && feedback.ready.is_empty());
+        feedback.ready.push_back(item(99, now.0));
+        assert!(feedback.next(|_| true, lock, now).is_some(), "no batch has left yet");
+
+        let mut files = queue(NoticeKind::FileUpload, 3);
+        let batch = files.next(|item| item.sequence == 2, lock, now).unwrap();
+        assert_eq!(batch.notices, [item(2, now.0).notice]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::router::request::{
     CloseReason, ConnectRequest, Credentials, Features, MethodRequest, Push, SessionSink,
     SessionStart,
 };
-use crate::router::{DeviceSession, HubState, Router};
+use crate::router::{DeviceSession, HubState, NoticeSettings, Router};
 
 pub const HOST: &str = "hub1.example.test";
 pub const KEY: &str = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
@@ -90,7 +90,12 @@ impl Hub {
             Directory::new(owner, Arbiter::current())
         };
         let directories = partitions[1..].iter().map(directory).collect();
-        let state = HubState::new(facts.clone(), directories, partitions[0].clone());
+        let state = HubState::new(
+            facts.clone(),
+            directories,
+            partitions[0].clone(),
+            [NoticeSettings::FEEDBACK, NoticeSettings::FILE_UPLOAD],
+        );
         Self { router: Router::new(state.clone()), state, node }
     }
 
