@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod c2d;
 pub mod device;
+pub mod document;
 pub mod error;
 pub mod event;
 pub mod ids;

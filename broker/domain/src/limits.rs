@@ -50,6 +50,24 @@ pub const CONSUMER_GROUPS_MAX: usize = 200;
 /// Most shared access policies of a hub.
 pub const POLICIES_MAX: usize = 64;
 
+/// Longest name of a shared access policy, in characters (the original's limit).
+pub const POLICY_NAME_CHARS_MAX: usize = 64;
+
+/// Configurations of automatic device management in one hub (the original's limit).
+pub const CONFIGURATIONS_MAX: usize = 100;
+
+/// Longest name of a document of the hub, in characters.
+pub const DOCUMENT_ID_CHARS_MAX: usize = 256;
+
+/// Largest document of the hub, in bytes.
+pub const DOCUMENT_BYTES_MAX: usize = 512 * 1024;
+
+/// Paths of tags that a hub keeps an index of.
+pub const INDEXED_TAGS_MAX: usize = 16;
+
+/// What of a value goes into an index, in bytes; longer values with the same beginning are told apart by their records.
+pub const INDEX_VALUE_BYTES_MAX: usize = 128;
+
 /// Most modules of one device.
 pub const MODULES_MAX: usize = 50;
 

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use crate::HubError;
 use crate::auth::permission::Permissions;
 use crate::auth::symmetric_keys::SymmetricKeys;
+use crate::limits::POLICY_NAME_CHARS_MAX;
 
 /// One policy. Its keys are kept as text because Event Hubs SDKs sign with the text itself.
 #[derive(Clone, PartialEq, Eq)]
@@ -14,6 +16,33 @@ pub struct Policy {
     pub keys: SymmetricKeys,
     /// What a token of this policy allows.
     pub permissions: Permissions,
+}
+
+impl Policy {
+    /// The policy that may do everything.
+    pub const OWNER: &'static str = "iothubowner";
+
+    /// Whether a hub may have it: a name of 1 to 64 letters, digits and `- . _`, some permission, and two keys of a good
+    /// size (service-protocols.md 1.1).
+    pub fn validate(&self) -> Result<(), HubError> {
+        let name_is_good = (1..=POLICY_NAME_CHARS_MAX).contains(&self.name.len())
+            && self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+        if !name_is_good {
+            return Err(HubError::InvalidArgument(format!(
+                "a policy's name has 1 to {POLICY_NAME_CHARS_MAX} letters, digits and - . _"
+            )));
+        }
+        if self.permissions == Permissions::NONE {
+            return Err(HubError::InvalidArgument("a policy needs a permission".into()));
+        }
+        if self.name == Self::OWNER && self.permissions != Permissions::ALL {
+            return Err(HubError::InvalidArgument(format!(
+                "the policy {:?} keeps all permissions",
+                Self::OWNER
+            )));
+        }
+        self.keys.validate()
+    }
 }
 
 impl fmt::Debug for Policy {
@@ -59,6 +88,21 @@ impl PolicySet {
     /// The policy of that name.
     pub fn get(&self, name: &str) -> Option<&Policy> {
         self.0.iter().find(|policy| policy.name == name)
+    }
+
+    /// Adds a policy, or puts it in the place of the one with its name.
+    pub fn put(&mut self, policy: Policy) {
+        match self.0.iter_mut().find(|known| known.name == policy.name) {
+            Some(known) => *known = policy,
+            None => self.0.push(policy),
+        }
+    }
+
+    /// Removes the policy of that name; whether there was one.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let before = self.0.len();
+        self.0.retain(|policy| policy.name != name);
+        self.0.len() < before
     }
 
     /// All, in order.

@@ -24,6 +24,12 @@ pub struct SymmetricKeys {
 }
 
 impl SymmetricKeys {
+    /// Whether both can be keys.
+    pub fn validate(&self) -> Result<(), HubError> {
+        Self::check_key(&self.primary)?;
+        Self::check_key(&self.secondary)
+    }
+
     /// Whether `text` can be a key: base64 of 16 to 64 bytes (service-protocols.md 2.4).
     pub fn check_key(text: &str) -> Result<(), HubError> {
         let wrong = |why: String| Err(HubError::InvalidArgument(why));

@@ -48,9 +48,9 @@ impl HubError {
             }
             Self::InvalidExpiry(_) => code(403_009, "InvalidMessageExpiryTime"),
             Self::TooManyMethods { .. } => code(403_800, "DeviceMaximumInflightMethodExceeded"),
-            Self::CertificateNotFound(_) | Self::ConfigurationNotFound(_) => {
-                code(404_000, "GenericNotFound")
-            }
+            Self::CertificateNotFound(_)
+            | Self::PolicyNotFound(_)
+            | Self::ConfigurationNotFound(_) => code(404_000, "GenericNotFound"),
             Self::JobNotFound(_) => code(404_002, "JobNotFound"),
             Self::DeviceNotFound(_) => code(404_001, "DeviceNotFound"),
             Self::ModuleNotFound(_) => code(404_010, "ModuleNotFound"),

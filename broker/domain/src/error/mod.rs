@@ -72,11 +72,14 @@ pub enum HubError {
     /// An item of a bulk request or a line of an import is not what it must be.
     #[error("{0}")]
     Malformed(String),
+    /// No shared access policy of that name.
+    #[error("shared access policy {0:?} does not exist")]
+    PolicyNotFound(String),
     /// The device is disabled.
     #[error("device {0:?} is disabled")]
     DeviceDisabled(String),
     /// The ETag given is not the current one.
-    #[error("the etag given does not match the device's current etag {current:?}")]
+    #[error("the etag given does not match the current etag {current:?}")]
     PreconditionFailed {
         /// The current ETag.
         current: String,

@@ -3,7 +3,11 @@
 mod authorities;
 mod begun;
 mod c2d;
+mod documents;
+mod indexes;
 mod modules;
+mod policies;
+mod presence;
 #[cfg(test)]
 mod tests;
 mod twins;
@@ -27,6 +31,18 @@ pub fn apply<R: Records + ?Sized>(command: Command, records: &mut R) -> Result<O
         Command::TrimEvents(mark) => Ok(trim_events(mark, records)),
         Command::PutHub(hub) => put_hub(&hub, records),
         Command::PutPolicies(policies) => put_policies(&policies, records),
+        Command::PutPolicy(policy) => policies::put(policy, records),
+        Command::DeletePolicy(name) => policies::delete(&name, records),
+        Command::PutDocument { kind, document, mode } => {
+            documents::put(kind, document, &mode, records)
+        }
+        Command::DeleteDocument { kind, id, precondition } => {
+            documents::delete(kind, &id, &precondition, records)
+        }
+        Command::NotePresence { identity, presence } => {
+            presence::note(&identity, &presence, records)
+        }
+        Command::SetIndexedTags(paths) => indexes::set_indexed_tags(&paths, records),
         Command::PutConsumerGroup(group) => put_consumer_group(group, records),
         Command::DeleteConsumerGroup(name) => delete_consumer_group(&name, records),
         // Twins, modules, authorities.
@@ -80,7 +96,7 @@ fn put_device<R: Records + ?Sized>(put: &PutDevice, records: &mut R) -> Result<O
     let existing = records.device(&put.request.id)?;
     Ok(match registry::put(existing.as_ref(), put) {
         Ok(device) => {
-            records.put_device(&device);
+            records.put_device(&device)?;
             Outcome::Device(Box::new(device))
         }
         Err(refusal) => Outcome::Refused(refusal),
@@ -95,7 +111,7 @@ fn delete_device<R: Records + ?Sized>(
     let existing = records.device(id)?;
     Ok(match registry::delete(existing.as_ref(), id, precondition) {
         Ok(()) => {
-            records.delete_device(id);
+            records.delete_device(id)?;
             modules::forget_device(id, records)?;
             Outcome::Deleted
         }

@@ -1,15 +1,16 @@
 //! What a partition is told, and what it answers.
 
 use crate::HubError;
-use crate::auth::{Authority, PolicySet};
+use crate::auth::{Authority, Policy, PolicySet};
 use crate::c2d::{C2dMessage, Delivery, Holder, LockToken, Settlement};
-use crate::device::{DeviceIdentity, ModuleIdentity, StoredSession};
+use crate::device::{DeviceIdentity, ModuleIdentity, Presence, StoredSession};
+use crate::document::{Document, DocumentKind};
 use crate::ids::{DeviceId, IdentityId, ModuleId};
 use crate::limits::TwinLimits;
 use crate::notice::NoticeKind;
 use crate::partition::event_log::{Appended, TrimMark};
 use crate::partition::hub::{ConsumerGroup, HubInfo};
-use crate::registry::{IfMatch, PutDevice, PutModule};
+use crate::registry::{IfMatch, PutDevice, PutModule, PutMode};
 use crate::time::UnixMs;
 use crate::twin::{Object, TwinChange, TwinUpdate};
 use crate::upload::{UploadResult, UploadTicket};
@@ -33,6 +34,38 @@ pub enum Command {
     PutHub(HubInfo),
     /// System partition: the policies of a new hub. The first one counts.
     PutPolicies(PolicySet),
+    /// System partition: a shared access policy, new or changed.
+    PutPolicy(Policy),
+    /// System partition: a shared access policy ends.
+    DeletePolicy(String),
+    /// System partition: a document, new or changed.
+    PutDocument {
+        /// What it is about.
+        kind: DocumentKind,
+        /// The document as it shall be.
+        document: Document,
+        /// When it may be put.
+        mode: PutMode,
+    },
+    /// System partition: a document ends.
+    DeleteDocument {
+        /// What it is about.
+        kind: DocumentKind,
+        /// Which.
+        id: String,
+        /// If its ETag is still this.
+        precondition: IfMatch,
+    },
+    /// What the partition's leader knows of an identity's connection.
+    NotePresence {
+        /// Whose.
+        identity: IdentityId,
+        /// As it is now.
+        presence: Presence,
+    },
+    /// The paths of tags that queries find quickly, from now on: `floor`, `location.building`. The partition's index is made
+    /// anew if they differ from those before.
+    SetIndexedTags(Vec<String>),
     /// System partition: a consumer group; none if it exists.
     PutConsumerGroup(ConsumerGroup),
     /// System partition: a consumer group ends.
@@ -214,6 +247,8 @@ pub enum Outcome {
     Module(Box<ModuleIdentity>),
     /// The certificate authority as it is now.
     Authority(Box<Authority>),
+    /// The document as it is now.
+    Document(Document),
     /// The twin as it is now.
     Twin(Box<TwinChange>),
     /// The message is in the queue, under this sequence number.

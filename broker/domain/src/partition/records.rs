@@ -2,7 +2,8 @@
 
 use crate::auth::{Authority, PolicySet};
 use crate::c2d::{C2dMessage, Queue};
-use crate::device::{DeviceIdentity, ModuleIdentity, StoredSession};
+use crate::device::{DeviceIdentity, ModuleIdentity, Presence, StoredSession};
+use crate::document::{Document, DocumentKind};
 use crate::ids::{DeviceId, IdentityId, ModuleId};
 use crate::notice::{Notice, NoticeKind};
 use crate::partition::event_log::EventLog;
@@ -22,10 +23,32 @@ pub trait Records {
 
     /// An identity.
     fn device(&self, id: &DeviceId) -> Result<Option<DeviceIdentity>, Self::Error>;
-    /// Stores an identity.
-    fn put_device(&mut self, device: &DeviceIdentity);
+    /// Stores an identity; the partition's counts and indexes follow, here and wherever a record they are about changes.
+    fn put_device(&mut self, device: &DeviceIdentity) -> Result<(), Self::Error>;
     /// Removes an identity.
-    fn delete_device(&mut self, id: &DeviceId);
+    fn delete_device(&mut self, id: &DeviceId) -> Result<(), Self::Error>;
+
+    /// An identity's presence; `None` while it was never heard of.
+    fn presence(&self, identity: &IdentityId) -> Result<Option<Presence>, Self::Error>;
+    /// Stores an identity's presence.
+    fn put_presence(
+        &mut self,
+        identity: &IdentityId,
+        presence: &Presence,
+    ) -> Result<(), Self::Error>;
+    /// Removes an identity's presence.
+    fn delete_presence(&mut self, identity: &IdentityId) -> Result<(), Self::Error>;
+    /// Replaces the paths of tags that are indexed, and makes the index anew.
+    fn set_indexed_tags(&mut self, paths: &[String]) -> Result<(), Self::Error>;
+
+    /// A document of the hub.
+    fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, Self::Error>;
+    /// How many documents of a kind there are.
+    fn count_documents(&self, kind: DocumentKind) -> Result<usize, Self::Error>;
+    /// Stores a document.
+    fn put_document(&mut self, kind: DocumentKind, document: &Document);
+    /// Removes a document.
+    fn delete_document(&mut self, kind: DocumentKind, id: &str);
 
     /// What the hub is.
     fn hub(&self) -> Result<Option<HubInfo>, Self::Error>;
@@ -60,9 +83,9 @@ pub trait Records {
     /// A twin; `None` while nothing of it was ever changed.
     fn twin(&self, identity: &IdentityId) -> Result<Option<Twin>, Self::Error>;
     /// Stores a twin.
-    fn put_twin(&mut self, identity: &IdentityId, twin: &Twin);
+    fn put_twin(&mut self, identity: &IdentityId, twin: &Twin) -> Result<(), Self::Error>;
     /// Removes a twin.
-    fn delete_twin(&mut self, identity: &IdentityId);
+    fn delete_twin(&mut self, identity: &IdentityId) -> Result<(), Self::Error>;
 
     /// A queue's index; `None` while it never held a message.
     fn c2d_queue(&self, identity: &IdentityId) -> Result<Option<Queue>, Self::Error>;

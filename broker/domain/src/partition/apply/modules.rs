@@ -58,7 +58,8 @@ pub(super) fn forget_device<R: Records + ?Sized>(
 
 /// Removes the twin, the queue with its messages, and the session of an identity.
 fn forget<R: Records + ?Sized>(identity: &IdentityId, records: &mut R) -> Result<(), R::Error> {
-    records.delete_twin(identity);
+    records.delete_twin(identity)?;
+    records.delete_presence(identity)?;
     records.delete_session(identity);
     let Some(queue) = records.c2d_queue(identity)? else {
         return Ok(());

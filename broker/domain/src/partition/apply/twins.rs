@@ -36,7 +36,7 @@ pub(super) fn see_desired<R: Records + ?Sized>(
     if let Some(mut twin) = records.twin(identity)?
         && twin.see_desired(version)
     {
-        records.put_twin(identity, &twin);
+        records.put_twin(identity, &twin)?;
     }
     Ok(Outcome::Done)
 }
@@ -59,7 +59,7 @@ fn change<R: Records + ?Sized>(
     Ok(match change(twin) {
         Ok(change) => {
             if change.twin.version != version {
-                records.put_twin(identity, &change.twin);
+                records.put_twin(identity, &change.twin)?;
             }
             Outcome::Twin(Box::new(change))
         }

@@ -6,7 +6,8 @@ use std::convert::Infallible;
 use super::*;
 use crate::auth::Authority;
 use crate::c2d::{C2dMessage, Queue};
-use crate::device::{DeviceIdentity, ModuleIdentity, StoredSession};
+use crate::device::{DeviceIdentity, ModuleIdentity, Presence, StoredSession};
+use crate::document::{Document, DocumentKind};
 use crate::ids::{IdentityId, ModuleId};
 use crate::notice::{Notice, NoticeKind};
 use crate::partition::event_log::EventLog;
@@ -23,6 +24,9 @@ pub(super) struct Memory {
     pub(super) groups: Vec<ConsumerGroup>,
     pub(super) authorities: Vec<Authority>,
     pub(super) modules: BTreeMap<IdentityId, ModuleIdentity>,
+    pub(super) presences: BTreeMap<IdentityId, Presence>,
+    pub(super) indexed_tags: Vec<String>,
+    pub(super) documents: BTreeMap<(DocumentKind, String), Document>,
     pub(super) twins: BTreeMap<IdentityId, Twin>,
     pub(super) queues: BTreeMap<IdentityId, Queue>,
     pub(super) messages: BTreeMap<(IdentityId, u64), C2dMessage>,
@@ -42,11 +46,44 @@ impl Records for Memory {
     fn device(&self, id: &DeviceId) -> Result<Option<DeviceIdentity>, Infallible> {
         Ok(self.devices.get(id).cloned())
     }
-    fn put_device(&mut self, device: &DeviceIdentity) {
+    fn put_device(&mut self, device: &DeviceIdentity) -> Result<(), Infallible> {
         self.devices.insert(device.id.clone(), device.clone());
+        Ok(())
     }
-    fn delete_device(&mut self, id: &DeviceId) {
+    fn delete_device(&mut self, id: &DeviceId) -> Result<(), Infallible> {
         self.devices.remove(id);
+        Ok(())
+    }
+    fn presence(&self, identity: &IdentityId) -> Result<Option<Presence>, Infallible> {
+        Ok(self.presences.get(identity).cloned())
+    }
+    fn put_presence(
+        &mut self,
+        identity: &IdentityId,
+        presence: &Presence,
+    ) -> Result<(), Infallible> {
+        self.presences.insert(identity.clone(), presence.clone());
+        Ok(())
+    }
+    fn delete_presence(&mut self, identity: &IdentityId) -> Result<(), Infallible> {
+        self.presences.remove(identity);
+        Ok(())
+    }
+    fn set_indexed_tags(&mut self, paths: &[String]) -> Result<(), Infallible> {
+        self.indexed_tags = paths.to_vec();
+        Ok(())
+    }
+    fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, Infallible> {
+        Ok(self.documents.get(&(kind, id.to_owned())).cloned())
+    }
+    fn count_documents(&self, kind: DocumentKind) -> Result<usize, Infallible> {
+        Ok(self.documents.keys().filter(|(of, _)| *of == kind).count())
+    }
+    fn put_document(&mut self, kind: DocumentKind, document: &Document) {
+        self.documents.insert((kind, document.id.clone()), document.clone());
+    }
+    fn delete_document(&mut self, kind: DocumentKind, id: &str) {
+        self.documents.remove(&(kind, id.to_owned()));
     }
     fn hub(&self) -> Result<Option<HubInfo>, Infallible> {
         Ok(self.hub.clone())
@@ -96,11 +133,13 @@ impl Records for Memory {
     fn twin(&self, identity: &IdentityId) -> Result<Option<Twin>, Infallible> {
         Ok(self.twins.get(identity).cloned())
     }
-    fn put_twin(&mut self, identity: &IdentityId, twin: &Twin) {
+    fn put_twin(&mut self, identity: &IdentityId, twin: &Twin) -> Result<(), Infallible> {
         self.twins.insert(identity.clone(), twin.clone());
+        Ok(())
     }
-    fn delete_twin(&mut self, identity: &IdentityId) {
+    fn delete_twin(&mut self, identity: &IdentityId) -> Result<(), Infallible> {
         self.twins.remove(identity);
+        Ok(())
     }
 
     // C2D, sessions, uploads, notices.

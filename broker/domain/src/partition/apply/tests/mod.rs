@@ -3,8 +3,10 @@
 mod authorities;
 mod begun;
 mod c2d;
+mod documents;
 mod memory;
 mod modules;
+mod presence;
 mod twins;
 
 use self::memory::Memory;
