@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    const FILES: [&str; 9] = [
+    const FILES: [&str; 10] = [
         "ironhub/command.proto",
         "ironhub/record.proto",
         "ironhub/event.proto",
@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "ironhub/notice.proto",
         "ironhub/session.proto",
         "ironhub/upload.proto",
+        "ironhub/document.proto",
     ];
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");

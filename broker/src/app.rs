@@ -15,7 +15,7 @@ use ironhub_cluster::{GroupId, NodeId};
 use ironhub_domain::partition::Retention;
 use tokio::sync::watch;
 
-use crate::actor::{Directory, NodeFacts, Owner, sweep};
+use crate::actor::{Directory, NodeFacts, Owner, recall_connected, sweep};
 use crate::amqp::{AmqpContext, AmqpOptions};
 use crate::blob::Storage;
 use crate::bootstrap::{self, NodeFile};
@@ -78,6 +78,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         partition.led().await?;
     }
     let hub = crate::system::found(&partitions[0], &*store, &config, node_file.partitions).await?;
+    crate::system::index_tags(&partitions[1..], &*store, &config.indexed_tags).await?;
 
     let facts = NodeFacts::new(
         config.hostname.clone(),
@@ -318,6 +319,7 @@ fn housekeeping(
             prometheus.run_upkeep();
         },
     ));
+    actix_rt::spawn(recall_connected(state.clone()));
     let idle = config.passivate_after;
     actix_rt::spawn(async move {
         loop {

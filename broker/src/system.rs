@@ -50,3 +50,18 @@ pub(crate) async fn found(
         records::policies(store)?.context("the policies are missing after they were written")?;
     Ok(Hub { info, policies, authorities: records::authorities(store)? })
 }
+
+/// Makes every partition index the paths of tags that the configuration names. With paths that are new, every twin is read.
+pub(crate) async fn index_tags(
+    partitions: &[Partition],
+    store: &dyn StateStore,
+    paths: &[String],
+) -> anyhow::Result<()> {
+    for partition in partitions {
+        if records::indexed_tags(store, partition.group())? != paths {
+            tracing::info!(partition = partition.group().0, ?paths, "indexing tags");
+            partition.change(&Command::SetIndexedTags(paths.to_vec())).await?;
+        }
+    }
+    Ok(())
+}

@@ -53,9 +53,6 @@ pub const POLICIES_MAX: usize = 64;
 /// Longest name of a shared access policy, in characters (the original's limit).
 pub const POLICY_NAME_CHARS_MAX: usize = 64;
 
-/// Configurations of automatic device management in one hub (the original's limit).
-pub const CONFIGURATIONS_MAX: usize = 100;
-
 /// Longest name of a document of the hub, in characters.
 pub const DOCUMENT_ID_CHARS_MAX: usize = 256;
 

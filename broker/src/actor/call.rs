@@ -128,6 +128,10 @@ pub(super) enum IdentityAsk {
     SweepC2d {
         reply: Reply<()>,
     },
+    /// Looks whether the record still says that it is connected.
+    Recall {
+        reply: Reply<()>,
+    },
     Twin {
         reply: Reply<TwinView>,
     },

@@ -14,27 +14,13 @@ use ironhub_domain::time::UnixMs;
 
 use super::call::{Call, DeviceAsk, IdentityAsk, SessionAsk, SessionKey};
 use super::facts::NodeFacts;
-use super::method::Waiters;
 use super::owner::Owner;
+use super::presence::Presence;
 use super::session::Live;
 use crate::metrics::device as meters;
 use crate::partition::records;
 
 pub(super) type Ctx = Context<DeviceActor>;
-
-/// What a node knows of an identity beside its session.
-#[derive(Default)]
-pub(super) struct Presence {
-    /// Last message or connect.
-    pub(super) last_activity: UnixMs,
-    /// Last connect or disconnect.
-    pub(super) connection_updated: UnixMs,
-    /// The newest desired `$version` that the identity was sent or has fetched, if this actor saw it: the record learns it
-    /// a moment later.
-    pub(super) desired_seen: u64,
-    /// Methods that wait for a session.
-    pub(super) waiters: Option<Box<Waiters>>,
-}
 
 /// One active device with its modules. Twins and queues are not kept: they are read from the records when they are needed,
 /// so that a device that is only connected stays small.
@@ -50,6 +36,10 @@ pub(super) struct DeviceActor {
 
 impl Actor for DeviceActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, _: &mut Ctx) {
+        self.presence = self.recall(None);
+    }
 }
 
 impl Handler<Call> for DeviceActor {
@@ -60,7 +50,7 @@ impl Handler<Call> for DeviceActor {
         match call {
             Call::Connect { request, handle, reply } => self.connect(request, handle, reply, ctx),
             Call::SendD2c { session, messages, place, reply } => {
-                self.send_d2c(&session, &messages, place, reply);
+                self.send_d2c(&session, &messages, place, reply, ctx);
             }
             Call::Control { session, control } => self.control(&session, *control, ctx),
             Call::Backlog { session, backlog } => {
@@ -136,7 +126,7 @@ impl DeviceActor {
     fn ask_identity(&mut self, module: Option<ModuleId>, ask: IdentityAsk, ctx: &mut Ctx) {
         match ask {
             IdentityAsk::SendD2c { auth, model_id, messages, reply } => {
-                self.store_d2c(module, auth, model_id, &messages, reply);
+                self.store_d2c(module, auth, model_id, &messages, reply, ctx);
             }
             IdentityAsk::Authenticate { credentials, reply } => {
                 let _ = reply.send(self.authenticate(module, &credentials));
@@ -150,6 +140,10 @@ impl DeviceActor {
             }
             IdentityAsk::PurgeC2d { reply } => self.purge_c2d(module, reply),
             IdentityAsk::SweepC2d { reply } => self.sweep_c2d(module, reply, ctx),
+            IdentityAsk::Recall { reply } => {
+                self.presence_mut(module.as_ref());
+                let _ = reply.send(Ok(()));
+            }
             IdentityAsk::Twin { reply } => self.twin(module, reply, ctx),
             IdentityAsk::UpdateTwin { update, if_match, reply } => {
                 self.update_twin(module, update, if_match, reply, ctx);
@@ -192,25 +186,6 @@ impl DeviceActor {
             Some(module) => self.load_module(module).map(|_| ()),
             None => self.registered().map(|_| ()),
         }
-    }
-
-    /// Of an identity that is registered.
-    pub(super) fn presence_mut(&mut self, module: Option<&ModuleId>) -> &mut Presence {
-        match module {
-            None => &mut self.presence,
-            Some(module) => self.modules.entry(module.clone()).or_default(),
-        }
-    }
-
-    /// Last activity and last change of connection.
-    pub(super) fn times(&self, module: Option<&ModuleId>) -> (UnixMs, UnixMs) {
-        let presence = match module {
-            None => Some(&self.presence),
-            Some(module) => self.modules.get(module),
-        };
-        presence.map_or_else(Default::default, |presence| {
-            (presence.last_activity, presence.connection_updated)
-        })
     }
 
     /// Proposes a change, and lets the mailbox wait until it is applied: nothing that depends on what changes is ordered

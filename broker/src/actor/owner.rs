@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ironhub_cluster::GroupId;
 use ironhub_cluster::storage::{StateStore, StorageError};
 use ironhub_domain::HubError;
-use ironhub_domain::device::DeviceIdentity;
+use ironhub_domain::device::{DeviceIdentity, Presence};
 use ironhub_domain::event::{D2cMessage, Origin};
 use ironhub_domain::ids::{DeviceId, IdentityId};
 use ironhub_domain::partition::{Command, Outcome};
@@ -66,6 +66,12 @@ impl Owner {
         device: &DeviceId,
     ) -> Result<Option<DeviceIdentity>, HubError> {
         self.read(|store, group| records::device(store, group, device))
+    }
+
+    /// The presence of an identity as it was last noted.
+    pub(crate) fn presence(&self, identity: &IdentityId) -> Result<Presence, HubError> {
+        let presence = self.read(|store, group| records::presence(store, group, identity))?;
+        Ok(presence.unwrap_or_default())
     }
 
     /// How many messages the identity's queue has.

@@ -69,9 +69,9 @@ impl DeviceActor {
     fn forget(&mut self, ctx: &mut Ctx) {
         self.identity = None;
         self.close_sessions(CloseReason::Deleted, ctx);
-        self.presence.desired_seen = 0;
         let gone = HubError::DeviceNotFound(self.id.to_string());
         self.refuse_waiting(None, &gone);
+        self.forget_presence();
         let modules = std::mem::take(&mut self.modules);
         for waiter in modules.into_values().flat_map(|presence| presence.waiters).flat_map(|w| *w) {
             waiter.refuse(gone.clone());

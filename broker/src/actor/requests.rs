@@ -85,6 +85,11 @@ impl DeviceHandle {
         self.ask_identity(module, |reply| IdentityAsk::SweepC2d { reply }).await
     }
 
+    /// Makes the record say that the identity is not connected, if it says so and no session is live.
+    pub(crate) async fn recall(&self, module: Option<ModuleId>) -> Result<(), HubError> {
+        self.ask_identity(module, |reply| IdentityAsk::Recall { reply }).await
+    }
+
     /// The twin, linearizable.
     pub(crate) async fn twin(&self, module: Option<ModuleId>) -> Result<TwinView, HubError> {
         self.ask_identity(module, |reply| IdentityAsk::Twin { reply }).await

@@ -85,7 +85,7 @@ impl DeviceActor {
         resumed: Option<StoredSession>,
         ctx: &mut Ctx,
     ) -> Admitted {
-        let module = request.identity.module;
+        let (module, model_id) = (request.identity.module, request.model_id.clone());
         let key = SessionKey { module: module.clone(), number: self.owner.facts().next_session() };
         let live = Box::new(Live {
             sink: request.sink,
@@ -94,7 +94,7 @@ impl DeviceActor {
                 module: module.clone(),
                 generation,
                 auth: proven.auth,
-                model_id: request.model_id,
+                model_id: request.model_id.clone(),
             },
             proof: proven.proof,
             features: Features::default(),
@@ -109,10 +109,7 @@ impl DeviceActor {
         if let Some(older) = self.sessions.connect(module.clone(), key.number, live) {
             self.ended(module.as_ref(), *older, Some(CloseReason::TakenOver), ctx);
         }
-        let now = now();
-        let presence = self.presence_mut(module.as_ref());
-        presence.last_activity = now;
-        presence.connection_updated = now;
+        self.note_connection(module.as_ref(), true, model_id);
         meters::session_opened(request.protocol);
         let connected = Connected { auth: proven.auth, token_expires: proven.expires, resumed };
         Admitted { session: SessionHandle::new(handle, key), connected }
@@ -248,7 +245,10 @@ impl DeviceActor {
         if let Some(reason) = reason {
             live.sink.close(reason);
         }
-        self.presence_mut(module).connection_updated = now();
+        // With the identity its presence is gone.
+        if reason != Some(CloseReason::Deleted) {
+            self.note_connection(module, false, live.origin.model_id.clone());
+        }
         meters::session_closed();
         if reason == Some(CloseReason::TakenOver) {
             meters::takeover();
@@ -265,6 +265,7 @@ impl DeviceActor {
         messages: &[D2cMessage],
         place: Admission,
         reply: oneshot::Sender<D2cReply>,
+        ctx: &mut Ctx,
     ) {
         let module = session.module.as_ref();
         let Some(live) = self.sessions.live(module, session.number) else {
@@ -277,7 +278,7 @@ impl DeviceActor {
             return;
         }
         self.owner.append(&live.origin, messages, Some(place), reply);
-        self.presence_mut(module).last_activity = now();
+        self.note_activity(session.module.as_ref(), ctx);
     }
 
     /// Stores what comes without a session: a request's messages, or last words.
@@ -288,6 +289,7 @@ impl DeviceActor {
         model_id: Option<String>,
         messages: &[D2cMessage],
         reply: oneshot::Sender<D2cReply>,
+        ctx: &mut Ctx,
     ) {
         let generation = self.check_enabled().and_then(|()| match &module {
             Some(module) => self.load_module(module).map(|module| module.generation),
@@ -298,7 +300,7 @@ impl DeviceActor {
         });
         match checked {
             Ok(generation) => {
-                self.presence_mut(module.as_ref()).last_activity = now();
+                self.note_activity(module.as_ref(), ctx);
                 let device = self.id.clone();
                 let origin = Origin { device, module, generation, auth, model_id };
                 self.owner.append(&origin, messages, None, reply);

@@ -1,4 +1,5 @@
-//! What time does to queues: locks lapse and messages expire, also of devices that are not active.
+//! What time does to queues: locks lapse and messages expire, also of devices that are not active. And what a start does to
+//! presence: nobody is connected yet.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use ironhub_domain::ids::IdentityId;
 
 use super::directory::Directory;
 use super::facts::NodeFacts;
-use crate::partition::records;
+use crate::partition::{index, records};
 use crate::router::HubState;
 
 /// How often queues are looked for in which something is due.
@@ -32,6 +33,40 @@ pub(crate) async fn sweep(hub: Arc<HubState>) {
         }
     }))
     .await;
+}
+
+/// After a start: identities that were connected when the node died are not any more, until they come back.
+pub(crate) async fn recall_connected(hub: Arc<HubState>) {
+    join_all(hub.directories().iter().map(|directory| async move {
+        if let Err(error) = recall_partition(directory).await {
+            tracing::warn!(%error, "who was connected before the start could not be found out");
+        }
+    }))
+    .await;
+}
+
+async fn recall_partition(directory: &Directory) -> Result<(), HubError> {
+    let Some(value) = index::index_value(&"Connected".into()) else { return Ok(()) };
+    let mut after = None;
+    loop {
+        let connected = directory.owner().read(|store, group| {
+            let place = (index::CONNECTION_STATE, value.as_slice());
+            records::indexed(store, group, place, after.as_ref(), QUEUES_AT_ONCE)
+        })?;
+        let Some(last) = connected.last() else { return Ok(()) };
+        after = Some(last.clone());
+        stream::iter(connected)
+            .for_each_concurrent(UNDER_WAY_MAX, |identity| async move {
+                let recalled = match directory.handle(&identity.device) {
+                    Ok(device) => device.recall(identity.module).await,
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = recalled {
+                    tracing::debug!(%error, "a presence could not be looked at");
+                }
+            })
+            .await;
+    }
 }
 
 async fn sweep_partition(directory: &Directory) -> Result<(), HubError> {

@@ -113,7 +113,7 @@ impl DeviceActor {
         (device.last_activity, device.connection_updated) = self.times(module);
         Ok(TwinView {
             c2d_count: self.owner.c2d_count(&self.identity_id(module))?,
-            model_id: live.and_then(|live| live.origin.model_id.clone()),
+            model_id: self.model_id(module),
             module: module.map(|module| self.load_module(module)).transpose()?,
             device,
             twin,

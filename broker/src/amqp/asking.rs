@@ -149,6 +149,7 @@ pub(super) fn status(error: &HubError) -> i32 {
         | HubError::ModuleAlreadyExists(_)
         | HubError::TooManyModules { .. }
         | HubError::CertificateNotFound(_)
+        | HubError::PolicyNotFound(_)
         | HubError::JobNotFound(_)
         | HubError::JobAlreadyExists(_)
         | HubError::JobFinished(_)

@@ -19,6 +19,7 @@ pub(super) fn condition(error: &HubError) -> &'static str {
         HubError::DeviceNotFound(_)
         | HubError::ModuleNotFound(_)
         | HubError::CertificateNotFound(_)
+        | HubError::PolicyNotFound(_)
         | HubError::JobNotFound(_)
         | HubError::ConfigurationNotFound(_)
         | HubError::NotOnline { .. }

@@ -54,6 +54,10 @@ pub struct ServeArgs {
     )]
     pub events_consumer_groups: Option<Vec<String>>,
 
+    /// Tags that queries find without reading every twin, by path (floor, location.building), separated by commas
+    #[arg(long, env = "IRONHUB_QUERY_INDEXED_TAGS", value_name = "PATHS", value_delimiter = ',')]
+    pub query_indexed_tags: Option<Vec<String>>,
+
     /// Seconds that an MQTT connection outlives its token [default: 600]
     #[arg(long, env = "IRONHUB_MQTT_SAS_GRACE_SECONDS", value_name = "SECONDS")]
     pub mqtt_sas_grace_seconds: Option<u64>,

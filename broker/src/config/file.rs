@@ -20,6 +20,7 @@ pub(super) struct FileConfig {
     pub listen: Option<ListenFile>,
     pub tls: Option<Tls>,
     pub events: Option<Events>,
+    pub query: Option<Query>,
     pub mqtt: Option<Mqtt>,
     pub c2d: Option<C2d>,
     pub twin: Option<Twin>,
@@ -49,6 +50,12 @@ pub(super) struct Events {
     pub retention_hours: Option<u64>,
     pub retention_bytes: Option<u64>,
     pub consumer_groups: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Query {
+    pub indexed_tags: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

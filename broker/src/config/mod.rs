@@ -20,6 +20,7 @@ pub use upload::{Secret, Upload, UploadStorage};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ironhub_domain::limits::{INDEXED_TAGS_MAX, TWIN_KEY_BYTES_MAX};
 use ironhub_domain::partition::ConsumerGroup;
 use ironhub_domain::time::UnixMs;
 
@@ -57,6 +58,8 @@ pub struct Config {
     pub retention_bytes: Option<u64>,
     /// Consumer groups beside `$Default`.
     pub consumer_groups: Vec<String>,
+    /// Paths of tags that are indexed.
+    pub indexed_tags: Vec<String>,
     /// What devices follow.
     pub devices: DeviceSettings,
     /// How long an MQTT session outlives its token (device-protocols.md 1.6).
@@ -151,6 +154,9 @@ impl Config {
             retention_age: Duration::from_secs(hours * 3600),
             retention_bytes: args.events_retention_bytes.or(events.retention_bytes),
             consumer_groups,
+            indexed_tags: indexed_tags(
+                args.query_indexed_tags.or(file.query.unwrap_or_default().indexed_tags),
+            )?,
             devices,
             sas_grace: Duration::from_secs(
                 args.mqtt_sas_grace_seconds.or(mqtt.sas_grace_seconds).unwrap_or(600),
@@ -235,6 +241,24 @@ fn check_hostname(name: &str) -> Result<(), ConfigError> {
         return Ok(());
     }
     Err(ConfigError(format!("hostname: {name:?} is not a DNS name or IPv4 address")))
+}
+
+/// Paths as they are stored: without a leading `tags.`, each once, in order.
+fn indexed_tags(paths: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
+    let paths = paths.unwrap_or_default();
+    let mut tags: Vec<String> =
+        paths.iter().map(|path| path.strip_prefix("tags.").unwrap_or(path).to_owned()).collect();
+    tags.sort();
+    tags.dedup();
+    let is_path = |path: &String| {
+        path.len() <= TWIN_KEY_BYTES_MAX && path.split('.').all(|name| !name.is_empty())
+    };
+    if tags.len() > INDEXED_TAGS_MAX || !tags.iter().all(is_path) {
+        return Err(ConfigError(format!(
+            "query.indexed_tags: {paths:?} are not up to {INDEXED_TAGS_MAX} paths like floor or location.building"
+        )));
+    }
+    Ok(tags)
 }
 
 fn check_consumer_group(name: &str) -> Result<(), ConfigError> {

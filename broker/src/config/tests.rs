@@ -103,6 +103,7 @@ fn refusals_name_the_key() {
         ),
         (&["--limits-profile", "tiny"][..], "limits.profile"),
         (&["--events-consumer-groups", "a b"][..], "events.consumer_groups"),
+        (&["--query-indexed-tags", "floor,a..b"][..], "query.indexed_tags"),
     ] {
         let error = Config::load(args(flags)).expect_err(key).to_string();
         assert!(error.starts_with(key), "{flags:?}: {error}");

@@ -123,6 +123,7 @@ fn kind(error: &HubError) -> &'static str {
         HubError::ModuleAlreadyExists(_) => "module_already_exists",
         HubError::TooManyModules { .. } => "too_many_modules",
         HubError::CertificateNotFound(_) => "certificate_not_found",
+        HubError::PolicyNotFound(_) => "policy_not_found",
         HubError::JobNotFound(_) => "job_not_found",
         HubError::JobAlreadyExists(_) => "job_already_exists",
         HubError::JobFinished(_) => "job_finished",

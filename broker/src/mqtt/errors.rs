@@ -27,6 +27,7 @@ pub(super) fn connack_code(error: &HubError) -> ConnackCode {
         | HubError::ModuleAlreadyExists(_)
         | HubError::TooManyModules { .. }
         | HubError::CertificateNotFound(_)
+        | HubError::PolicyNotFound(_)
         | HubError::JobNotFound(_)
         | HubError::JobAlreadyExists(_)
         | HubError::JobFinished(_)

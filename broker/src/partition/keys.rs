@@ -1,11 +1,13 @@
 //! Where each record of a group lives: group id (4 bytes, big-endian), one byte of kind, the rest.
 //!
 //! The kind 0x00 is the engine's own. 0x20.. are twins, 0x30.. C2D queues and notices (in [`c2d`]), 0x40.. modules.
-//! Reserved for later: 0x50.. jobs and configurations.
+//! 0x60 are the secondary indexes (in [`index`]). Reserved: 0x50.. jobs of devices.
 
 pub(super) mod c2d;
+pub(super) mod index;
 
 use ironhub_cluster::GroupId;
+use ironhub_domain::document::DocumentKind;
 use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
 
 const EVENT_LOG: u8 = 0x01;
@@ -13,7 +15,11 @@ const HUB: u8 = 0x02;
 const POLICIES: u8 = 0x03;
 const CONSUMER_GROUPS: u8 = 0x04;
 const AUTHORITIES: u8 = 0x05;
+const COUNTS: u8 = 0x06;
+const INDEXED_TAGS: u8 = 0x07;
+const DOCUMENT: u8 = 0x08;
 const DEVICE: u8 = 0x10;
+const PRESENCE: u8 = 0x11;
 const TWIN: u8 = 0x20;
 const MODULE: u8 = 0x40;
 
@@ -48,6 +54,27 @@ pub(super) fn authorities(group: GroupId) -> Vec<u8> {
     key(group, AUTHORITIES, &[])
 }
 
+pub(super) fn counts(group: GroupId) -> Vec<u8> {
+    key(group, COUNTS, &[])
+}
+
+pub(super) fn indexed_tags(group: GroupId) -> Vec<u8> {
+    key(group, INDEXED_TAGS, &[])
+}
+
+pub(super) fn document(group: GroupId, kind: DocumentKind, id: &str) -> Vec<u8> {
+    key(group, DOCUMENT, &[&[kind.number()], id.as_bytes()].concat())
+}
+
+/// The keys of the documents of a kind lie between these two.
+pub(super) fn documents(group: GroupId, kind: DocumentKind) -> (Vec<u8>, Vec<u8>) {
+    (document(group, kind, ""), key(group, DOCUMENT, &[kind.number() + 1]))
+}
+
+pub(super) fn presence(group: GroupId, identity: &IdentityId) -> Vec<u8> {
+    of_identity(group, PRESENCE, &identity.device, identity.module.as_ref())
+}
+
 /// A device's id, a zero byte, the module's id if it is one. An id has no zero byte, so a device and its modules lie side
 /// by side, and nobody else between them.
 fn of_identity(group: GroupId, kind: u8, device: &DeviceId, module: Option<&ModuleId>) -> Vec<u8> {
@@ -57,6 +84,26 @@ fn of_identity(group: GroupId, kind: u8, device: &DeviceId, module: Option<&Modu
 
 pub(super) fn twin(group: GroupId, identity: &IdentityId) -> Vec<u8> {
     of_identity(group, TWIN, &identity.device, identity.module.as_ref())
+}
+
+/// The keys of all twins lie between these two.
+pub(super) fn twins(group: GroupId) -> (Vec<u8>, Vec<u8>) {
+    (key(group, TWIN, &[]), key(group, TWIN + 1, &[]))
+}
+
+/// The identity in the key of a twin, a presence or a module.
+pub(super) fn key_identity(key: &[u8]) -> Option<IdentityId> {
+    split_identity(key.get(5..)?)
+}
+
+fn split_identity(rest: &[u8]) -> Option<IdentityId> {
+    let at = rest.iter().position(|byte| *byte == 0)?;
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    let module = match &rest[at + 1..] {
+        [] => None,
+        module => Some(ModuleId::new(text(module)?).ok()?),
+    };
+    Some(IdentityId { device: DeviceId::new(text(&rest[..at])?).ok()?, module })
 }
 
 pub(super) fn module(group: GroupId, device: &DeviceId, module: &ModuleId) -> Vec<u8> {
@@ -69,6 +116,19 @@ pub(super) fn modules(group: GroupId, device: &DeviceId) -> (Vec<u8>, Vec<u8>) {
     let mut to = from.clone();
     to.push(0xff);
     (from, to)
+}
+
+/// The keys of all modules behind `after` lie between these two.
+pub(super) fn modules_after(group: GroupId, after: Option<&IdentityId>) -> (Vec<u8>, Vec<u8>) {
+    let from = match after {
+        Some(after) => {
+            let mut from = of_identity(group, MODULE, &after.device, after.module.as_ref());
+            from.push(0);
+            from
+        }
+        None => key(group, MODULE, &[]),
+    };
+    (from, key(group, MODULE + 1, &[]))
 }
 
 pub(super) fn device(group: GroupId, id: &DeviceId) -> Vec<u8> {

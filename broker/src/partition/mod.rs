@@ -6,6 +6,7 @@
 
 pub mod commands;
 mod encode;
+pub mod index;
 mod keys;
 pub mod machine;
 pub mod propose;

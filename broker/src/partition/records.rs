@@ -2,6 +2,8 @@
 //! linearizable asks the partition for a read barrier first.
 
 mod c2d;
+mod document;
+mod registry;
 
 use std::ops::ControlFlow;
 
@@ -20,6 +22,8 @@ use super::encode::{
 use super::keys;
 
 pub use c2d::{c2d_due, c2d_message, c2d_queue, next_c2d_due, notices, session, uploads};
+pub use document::{document, documents};
+pub use registry::{counts, indexed, indexed_tags, presence, visit_devices, visit_modules};
 
 /// The partition that holds what concerns the hub as a whole.
 pub const SYSTEM: GroupId = GroupId(0);
@@ -93,46 +97,6 @@ pub fn list_devices(
         if devices.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     Ok(devices)
-}
-
-/// Identities of one partition, counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeviceCount {
-    /// All of them.
-    pub total: u64,
-    /// Those that may connect.
-    pub enabled: u64,
-}
-
-/// Counts the identities of one partition. Reads them all.
-pub fn count_devices(store: &dyn StateStore, group: GroupId) -> Result<DeviceCount, StorageError> {
-    let mut count = DeviceCount::default();
-    visit_devices(store, group, None, &mut |device| {
-        count.total += 1;
-        count.enabled += u64::from(device.is_enabled());
-        ControlFlow::Continue(())
-    })?;
-    Ok(count)
-}
-
-fn visit_devices(
-    store: &dyn StateStore,
-    group: GroupId,
-    after: Option<&DeviceId>,
-    visit: &mut dyn FnMut(DeviceIdentity) -> ControlFlow<()>,
-) -> Result<(), StorageError> {
-    let mut failed = None;
-    let from = keys::devices_after(group, after);
-    store.scan(Area::Records, &from, &keys::devices_end(group), &mut |_, record| {
-        match device_record::decode(record) {
-            Ok(device) => visit(device),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        }
-    })?;
-    failed.map_or(Ok(()), Err)
 }
 
 /// What the hub is; `None` before it was founded.

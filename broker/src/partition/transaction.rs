@@ -1,5 +1,6 @@
 //! The rules' view of a partition's records: what is stored, as changed by the entry being applied.
 
+mod index;
 mod notices;
 
 use std::ops::ControlFlow;
@@ -8,7 +9,8 @@ use ironhub_cluster::GroupId;
 use ironhub_cluster::storage::{StateTx, StorageError};
 use ironhub_domain::auth::{Authority, PolicySet};
 use ironhub_domain::c2d::{C2dMessage, Queue};
-use ironhub_domain::device::{DeviceIdentity, ModuleIdentity, StoredSession};
+use ironhub_domain::device::{DeviceIdentity, ModuleIdentity, Presence, StoredSession};
+use ironhub_domain::document::{Document, DocumentKind};
 use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
 use ironhub_domain::notice::{Notice, NoticeKind};
 use ironhub_domain::partition::{ConsumerGroup, EventLog, HubInfo, Records};
@@ -16,7 +18,7 @@ use ironhub_domain::time::UnixMs;
 use ironhub_domain::twin::Twin;
 use ironhub_domain::upload::UploadTicket;
 
-use super::encode::{authority, begun, c2d, device, hub, module, twin};
+use super::encode::{authority, begun, c2d, device, document, hub, module, presence, twin};
 use super::keys;
 
 pub(super) struct Transaction<'t, 's> {
@@ -68,12 +70,63 @@ impl Records for Transaction<'_, '_> {
         self.read(&keys::device(self.group, id), device::decode)
     }
 
-    fn put_device(&mut self, identity: &DeviceIdentity) {
+    fn put_device(&mut self, identity: &DeviceIdentity) -> Result<(), StorageError> {
+        self.note_device(&identity.id, Some(identity))?;
         self.tx.put(keys::device(self.group, &identity.id), device::encode(identity));
+        Ok(())
     }
 
-    fn delete_device(&mut self, id: &DeviceId) {
+    fn delete_device(&mut self, id: &DeviceId) -> Result<(), StorageError> {
+        self.note_device(id, None)?;
         self.tx.delete(keys::device(self.group, id));
+        Ok(())
+    }
+
+    fn presence(&self, identity: &IdentityId) -> Result<Option<Presence>, StorageError> {
+        self.read(&keys::presence(self.group, identity), presence::decode)
+    }
+
+    fn put_presence(
+        &mut self,
+        identity: &IdentityId,
+        presence: &Presence,
+    ) -> Result<(), StorageError> {
+        self.change_presence(identity, Some(presence))?;
+        self.tx.put(keys::presence(self.group, identity), presence::encode(presence));
+        Ok(())
+    }
+
+    fn delete_presence(&mut self, identity: &IdentityId) -> Result<(), StorageError> {
+        self.change_presence(identity, None)?;
+        self.tx.delete(keys::presence(self.group, identity));
+        Ok(())
+    }
+
+    fn set_indexed_tags(&mut self, paths: &[String]) -> Result<(), StorageError> {
+        self.index_tags_anew(paths)
+    }
+
+    fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, StorageError> {
+        self.read(&keys::document(self.group, kind, id), document::decode)
+    }
+
+    fn count_documents(&self, kind: DocumentKind) -> Result<usize, StorageError> {
+        let (from, to) = keys::documents(self.group, kind);
+        let mut count = 0;
+        self.tx.scan(&from, &to, &mut |_, _| {
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
+        Ok(count)
+    }
+
+    fn put_document(&mut self, kind: DocumentKind, document: &Document) {
+        let key = keys::document(self.group, kind, &document.id);
+        self.tx.put(key, document::encode(document));
+    }
+
+    fn delete_document(&mut self, kind: DocumentKind, id: &str) {
+        self.tx.delete(keys::document(self.group, kind, id));
     }
 
     fn hub(&self) -> Result<Option<HubInfo>, StorageError> {
@@ -142,12 +195,16 @@ impl Records for Transaction<'_, '_> {
         self.read(&keys::twin(self.group, identity), twin::decode)
     }
 
-    fn put_twin(&mut self, identity: &IdentityId, twin: &Twin) {
+    fn put_twin(&mut self, identity: &IdentityId, twin: &Twin) -> Result<(), StorageError> {
+        self.change_tags(identity, Some(twin))?;
         self.tx.put(keys::twin(self.group, identity), twin::encode(twin));
+        Ok(())
     }
 
-    fn delete_twin(&mut self, identity: &IdentityId) {
+    fn delete_twin(&mut self, identity: &IdentityId) -> Result<(), StorageError> {
+        self.change_tags(identity, None)?;
         self.tx.delete(keys::twin(self.group, identity));
+        Ok(())
     }
 
     // C2D, sessions, uploads, notices.

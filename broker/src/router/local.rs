@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use ironhub_cluster::placement::partition_of;
-use ironhub_cluster::storage::StorageError;
+use ironhub_cluster::storage::{StateStore, StorageError};
 use ironhub_domain::HubError;
 use ironhub_domain::device::DeviceIdentity;
+use ironhub_domain::document::DocumentKind;
 use ironhub_domain::ids::{DeviceId, IdentityId};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::Directories;
 use super::notices::{NoticeDesk, NoticeSettings};
@@ -21,6 +23,8 @@ pub struct HubState {
     directories: Directories,
     system: Partition,
     notices: NoticeDesk,
+    /// One counter for each kind of document.
+    documents: [watch::Sender<u64>; DocumentKind::ALL.len()],
     /// Held while the facts take what the system partition says, so that an older answer never replaces a newer one.
     refresh: Mutex<()>,
 }
@@ -35,7 +39,35 @@ impl HubState {
     ) -> Arc<Self> {
         let owners = directories.iter().map(|directory| directory.owner().clone()).collect();
         let notices = NoticeDesk::new(owners, feedback, file_uploads);
-        Arc::new(Self { facts, directories, system, notices, refresh: Mutex::default() })
+        let documents = DocumentKind::ALL.map(|_| watch::Sender::new(0));
+        Arc::new(Self { facts, directories, system, notices, documents, refresh: Mutex::default() })
+    }
+
+    /// The applied records of this node.
+    pub(crate) fn store(&self) -> &dyn StateStore {
+        // There is at least one partition; they share the store.
+        self.directories[0].owner().store()
+    }
+
+    /// Tells whoever watches documents of that kind.
+    pub(super) fn document_changed(&self, kind: DocumentKind) {
+        self.watcher(kind).send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn watch_documents(&self, kind: DocumentKind) -> watch::Receiver<u64> {
+        self.watcher(kind).subscribe()
+    }
+
+    fn watcher(&self, kind: DocumentKind) -> &watch::Sender<u64> {
+        &self.documents[kind as usize]
+    }
+
+    /// Takes the shared access policies as they are applied now.
+    pub(super) fn refresh_policies(&self) -> Result<(), HubError> {
+        let _one_at_a_time = self.refresh.lock();
+        let policies = records::policies(self.store()).map_err(unreadable)?;
+        self.facts.policies.store(Arc::new(policies.unwrap_or_default()));
+        Ok(())
     }
 
     /// What services are told of on the hub's own account.
@@ -51,8 +83,7 @@ impl HubState {
     /// Takes the certificate authorities as they are applied now.
     pub(super) fn refresh_authorities(&self) -> Result<(), HubError> {
         let _one_at_a_time = self.refresh.lock();
-        let store = self.directories[0].owner().store();
-        let authorities = records::authorities(store).map_err(unreadable)?;
+        let authorities = records::authorities(self.store()).map_err(unreadable)?;
         self.facts.authorities.store(Arc::new(authorities));
         Ok(())
     }
@@ -88,8 +119,15 @@ impl HubState {
     /// A device that is not active on this node.
     pub(super) fn offline(&self, identity: DeviceIdentity) -> Result<DeviceView, HubError> {
         let owner = self.directory(&identity.id).owner();
-        let c2d_count = owner.c2d_count(&IdentityId::device(identity.id.clone()))?;
-        Ok(DeviceView { c2d_count, ..DeviceView::offline(identity) })
+        let id = IdentityId::device(identity.id.clone());
+        let c2d_count = owner.c2d_count(&id)?;
+        let presence = owner.presence(&id)?;
+        Ok(DeviceView {
+            c2d_count,
+            last_activity: presence.last_activity,
+            connection_updated: presence.connection_updated,
+            ..DeviceView::offline(identity)
+        })
     }
 }
 

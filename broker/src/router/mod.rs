@@ -5,6 +5,7 @@
 
 mod device;
 mod fresh;
+mod hub;
 mod local;
 mod notices;
 pub mod request;

@@ -4,6 +4,7 @@ mod c2d;
 mod credentials;
 mod identities;
 mod methods;
+mod presence;
 mod rig;
 mod sessions;
 mod twins;

@@ -226,6 +226,7 @@ pub(super) fn outcome(error: &HubError) -> DeliveryState {
         | HubError::ModuleAlreadyExists(_)
         | HubError::TooManyModules { .. }
         | HubError::CertificateNotFound(_)
+        | HubError::PolicyNotFound(_)
         | HubError::JobNotFound(_)
         | HubError::JobAlreadyExists(_)
         | HubError::JobFinished(_)

@@ -15,7 +15,7 @@ use prost::Message;
 use super::device::{
     keys_from_proto, keys_to_proto, status_from_proto, thumbprints_from_proto, thumbprints_to_proto,
 };
-use super::{authority, begun, c2d, hub, identity, module, notice, twin};
+use super::{authority, begun, c2d, document, hub, identity, module, notice, presence, twin};
 
 /// The first byte of a command. A number is never given another meaning. Reserved: 0x20.. twins, 0x30.. C2D,
 /// 0x40.. modules, 0x50.. jobs and configurations.
@@ -31,9 +31,15 @@ pub(crate) mod kind {
     pub(crate) const DELETE_CONSUMER_GROUP: u8 = 0x13;
     pub(crate) const PUT_AUTHORITY: u8 = 0x14;
     pub(crate) const DELETE_AUTHORITY: u8 = 0x15;
+    pub(crate) const PUT_POLICY: u8 = 0x16;
+    pub(crate) const DELETE_POLICY: u8 = 0x17;
+    pub(crate) const PUT_DOCUMENT: u8 = 0x18;
+    pub(crate) const DELETE_DOCUMENT: u8 = 0x19;
+    pub(crate) const SET_INDEXED_TAGS: u8 = 0x1a;
     pub(crate) const UPDATE_TWIN: u8 = 0x20;
     pub(crate) const PATCH_REPORTED: u8 = 0x21;
     pub(crate) const SEE_DESIRED: u8 = 0x22;
+    pub(crate) const NOTE_PRESENCE: u8 = 0x28;
     pub(crate) const ENQUEUE_C2D: u8 = 0x30;
     pub(crate) const LOCK_C2D: u8 = 0x31;
     pub(crate) const SETTLE_C2D: u8 = 0x32;
@@ -70,6 +76,25 @@ pub(crate) fn encode(command: &Command) -> Bytes {
         Command::DeleteConsumerGroup(name) => {
             let message = proto::DeleteConsumerGroupCommand { name: name.clone() };
             (kind::DELETE_CONSUMER_GROUP, message.encode_to_vec())
+        }
+        Command::PutPolicy(policy) => {
+            (kind::PUT_POLICY, hub::policy_to_proto(policy).encode_to_vec())
+        }
+        Command::DeletePolicy(name) => {
+            let message = proto::DeletePolicyCommand { name: name.clone() };
+            (kind::DELETE_POLICY, message.encode_to_vec())
+        }
+        Command::PutDocument { kind, document, mode } => {
+            (kind::PUT_DOCUMENT, document::encode_put(*kind, document, mode))
+        }
+        Command::DeleteDocument { kind, id, precondition } => {
+            (kind::DELETE_DOCUMENT, document::encode_delete(*kind, id, precondition))
+        }
+        Command::SetIndexedTags(paths) => {
+            (kind::SET_INDEXED_TAGS, presence::encode_indexed_tags(paths))
+        }
+        Command::NotePresence { identity, presence } => {
+            (kind::NOTE_PRESENCE, presence::encode_note(identity, presence))
         }
         // Twins, modules, authorities.
         Command::PutAuthority { authority, precondition } => {
@@ -165,6 +190,17 @@ pub(crate) fn decode(command: &[u8]) -> Result<Command, HubError> {
             let proto::DeleteConsumerGroupCommand { name } = read(message)?;
             Command::DeleteConsumerGroup(name)
         }
+        kind::PUT_POLICY => Command::PutPolicy(hub::policy_from_proto(read(message)?)),
+        kind::DELETE_POLICY => {
+            let proto::DeletePolicyCommand { name } = read(message)?;
+            Command::DeletePolicy(name)
+        }
+        kind::PUT_DOCUMENT => document::decode_put(message)?,
+        kind::DELETE_DOCUMENT => document::decode_delete(message)?,
+        kind::SET_INDEXED_TAGS => {
+            Command::SetIndexedTags(presence::decode_indexed_tags(message).map_err(unreadable)?)
+        }
+        kind::NOTE_PRESENCE => presence::decode_note(message)?,
         // Twins, modules, authorities.
         kind::PUT_AUTHORITY => {
             let proto::PutAuthorityCommand { authority, if_match } = read(message)?;

@@ -31,27 +31,31 @@ pub(crate) fn decode_hub(bytes: &[u8]) -> Result<HubInfo, StorageError> {
 }
 
 pub(crate) fn encode_policies(policies: &PolicySet) -> Vec<u8> {
-    let policies = policies
-        .iter()
-        .map(|policy| proto::PolicyRecord {
-            name: policy.name.clone(),
-            keys: Some(keys_to_proto(&policy.keys)),
-            permissions: u32::from(policy.permissions.bits()),
-        })
-        .collect();
-    proto::PoliciesRecord { policies }.encode_to_vec()
+    proto::PoliciesRecord { policies: policies.iter().map(policy_to_proto).collect() }
+        .encode_to_vec()
 }
 
 pub(crate) fn decode_policies(bytes: &[u8]) -> Result<PolicySet, StorageError> {
     let record =
         proto::PoliciesRecord::decode(bytes).map_err(|error| damaged("policies", error))?;
-    let policies = record.policies.into_iter().map(|policy| Policy {
+    Ok(PolicySet::new(record.policies.into_iter().map(policy_from_proto).collect()))
+}
+
+pub(super) fn policy_to_proto(policy: &Policy) -> proto::PolicyRecord {
+    proto::PolicyRecord {
+        name: policy.name.clone(),
+        keys: Some(keys_to_proto(&policy.keys)),
+        permissions: u32::from(policy.permissions.bits()),
+    }
+}
+
+pub(super) fn policy_from_proto(policy: proto::PolicyRecord) -> Policy {
+    Policy {
         name: policy.name,
         keys: keys_from_proto(policy.keys.unwrap_or_default()),
         // Bits above the lowest eight are of versions to come.
         permissions: Permissions::from_bits((policy.permissions & 0xff) as u8),
-    });
-    Ok(PolicySet::new(policies.collect()))
+    }
 }
 
 pub(crate) fn encode_consumer_group(group: &ConsumerGroup) -> Vec<u8> {

@@ -5,11 +5,13 @@ pub(crate) mod begun;
 pub(crate) mod c2d;
 pub(crate) mod command;
 pub(crate) mod device;
+pub(crate) mod document;
 pub(crate) mod event;
 pub(crate) mod hub;
 mod identity;
 pub(crate) mod module;
 pub(crate) mod notice;
+pub(crate) mod presence;
 pub(crate) mod twin;
 
 use ironhub_cluster::storage::StorageError;

@@ -195,10 +195,10 @@ fn devices_are_listed_in_the_order_of_their_ids_and_counted() {
     assert_eq!(list(Some("aa"), 2), ["b", "c"]);
     assert!(list(Some("c"), 2).is_empty());
     assert!(list(None, 0).is_empty());
-    let count = records::count_devices(&*rig.store, GROUP).unwrap();
-    assert_eq!((count.total, count.enabled), (5, 4));
-    let other = records::count_devices(&*rig.store, GroupId(2)).unwrap();
-    assert_eq!(other.total, 0, "another partition's devices are not ours");
+    let count = records::counts(&*rig.store, GROUP).unwrap();
+    assert_eq!((count.devices, count.disabled), (5, 1));
+    let other = records::counts(&*rig.store, GroupId(2)).unwrap();
+    assert_eq!(other.devices, 0, "another partition's devices are not ours");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod devices;
 mod events;
 mod notices;
 mod positions;
+mod registry;
 mod twins;
 
 use std::sync::Arc;

@@ -1,0 +1,175 @@
+//! Presence: whether an identity is connected and when it was last heard of. The actor knows it at once; the record, which
+//! queries see and which outlives the node, follows: in order at every connect and disconnect, and while messages come
+//! within [`FLUSH_CONNECTED`], or within [`FLUSH_ALONE`] after those that came without a session.
+
+use std::time::Duration;
+
+use actix::AsyncContext;
+use ironhub_domain::HubError;
+use ironhub_domain::device::Presence as PresenceRecord;
+use ironhub_domain::ids::ModuleId;
+use ironhub_domain::partition::Command;
+use ironhub_domain::time::UnixMs;
+
+use super::device::{Ctx, DeviceActor, now};
+use super::method::Waiters;
+
+/// How far the record of a connected identity's last activity may be behind.
+const FLUSH_CONNECTED: Duration = Duration::from_secs(60);
+/// The same without a session; the actor outlives it.
+const FLUSH_ALONE: Duration = Duration::from_secs(1);
+
+/// What a node knows of an identity beside its session.
+#[derive(Default)]
+pub(super) struct Presence {
+    /// Last message or connect.
+    pub(super) last_activity: UnixMs,
+    /// Last connect or disconnect.
+    pub(super) connection_updated: UnixMs,
+    /// Number of the last transition.
+    sequence: u64,
+    /// The record will learn of the last activity.
+    is_flush_due: bool,
+    /// The newest desired `$version` that the identity was sent or has fetched, if this actor saw it: the record learns it
+    /// a moment later.
+    pub(super) desired_seen: u64,
+    /// Methods that wait for a session.
+    pub(super) waiters: Option<Box<Waiters>>,
+}
+
+impl DeviceActor {
+    /// Of an identity that is registered.
+    pub(super) fn presence_mut(&mut self, module: Option<&ModuleId>) -> &mut Presence {
+        let Some(module) = module else { return &mut self.presence };
+        if !self.modules.contains_key(module) {
+            let recalled = self.recall(Some(module));
+            self.modules.insert(module.clone(), recalled);
+        }
+        self.modules.entry(module.clone()).or_default()
+    }
+
+    /// Last activity and last change of connection.
+    pub(super) fn times(&self, module: Option<&ModuleId>) -> (UnixMs, UnixMs) {
+        let presence = match module {
+            None => Some(&self.presence),
+            Some(module) => self.modules.get(module),
+        };
+        match presence {
+            Some(presence) => (presence.last_activity, presence.connection_updated),
+            None => {
+                let record = self.presence_record(module).unwrap_or_default();
+                (record.last_activity, record.connection_updated)
+            }
+        }
+    }
+
+    /// The model id that an identity announced at its last connect.
+    pub(super) fn model_id(&self, module: Option<&ModuleId>) -> Option<String> {
+        match self.sessions.current(module) {
+            Some((_, live)) => live.origin.model_id.clone(),
+            None => self.presence_record(module).unwrap_or_default().model_id,
+        }
+    }
+
+    fn presence_record(&self, module: Option<&ModuleId>) -> Result<PresenceRecord, HubError> {
+        let identity = self.identity_id(module);
+        self.owner.presence(&identity)
+    }
+
+    /// What the record says of an identity that this actor has not heard of. If that was connected, its node died: it is
+    /// disconnected now.
+    pub(super) fn recall(&self, module: Option<&ModuleId>) -> Presence {
+        let record = match self.presence_record(module) {
+            Ok(record) => record,
+            Err(error) => {
+                tracing::error!(%error, "a presence cannot be read");
+                return Presence::default();
+            }
+        };
+        let mut presence = Presence {
+            last_activity: record.last_activity,
+            connection_updated: record.connection_updated,
+            sequence: record.sequence,
+            ..Presence::default()
+        };
+        if record.connected {
+            let at = now();
+            presence.sequence = record.next_sequence(at);
+            presence.connection_updated = at;
+            let record = PresenceRecord {
+                connected: false,
+                connection_updated: at,
+                sequence: presence.sequence,
+                ..record
+            };
+            self.note(module, record);
+        }
+        presence
+    }
+
+    /// An identity has connected, or disconnected.
+    pub(super) fn note_connection(
+        &mut self,
+        module: Option<&ModuleId>,
+        connected: bool,
+        model_id: Option<String>,
+    ) {
+        let now = now();
+        let presence = self.presence_mut(module);
+        if connected {
+            presence.last_activity = now;
+        }
+        presence.connection_updated = now;
+        let mut record = PresenceRecord {
+            connected,
+            connection_updated: now,
+            last_activity: presence.last_activity,
+            sequence: presence.sequence,
+            model_id,
+        };
+        record.sequence = record.next_sequence(now);
+        presence.sequence = record.sequence;
+        self.note(module, record);
+    }
+
+    /// An identity was heard of.
+    pub(super) fn note_activity(&mut self, module: Option<&ModuleId>, ctx: &mut Ctx) {
+        let is_connected = self.sessions.current(module).is_some();
+        let presence = self.presence_mut(module);
+        presence.last_activity = now();
+        if !std::mem::replace(&mut presence.is_flush_due, true) {
+            let module = module.cloned();
+            let after = if is_connected { FLUSH_CONNECTED } else { FLUSH_ALONE };
+            ctx.run_later(after, move |actor, _| actor.flush_activity(module.as_ref()));
+        }
+    }
+
+    fn flush_activity(&mut self, module: Option<&ModuleId>) {
+        let presence = self.presence_mut(module);
+        presence.is_flush_due = false;
+        let last_activity = presence.last_activity;
+        match self.presence_record(module) {
+            Ok(record) if record.last_activity < last_activity => {
+                self.note(module, PresenceRecord { last_activity, ..record });
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "a presence cannot be read"),
+        }
+    }
+
+    /// The identity is no more; one that gets its id begins with nothing but a higher number.
+    pub(super) fn forget_presence(&mut self) {
+        let sequence = self.presence.sequence;
+        self.presence = Presence { sequence, ..Presence::default() };
+    }
+
+    fn note(&self, module: Option<&ModuleId>, presence: PresenceRecord) {
+        let identity = self.identity_id(module);
+        let device = self.id.clone();
+        self.owner.propose(&Command::NotePresence { identity, presence }, move |outcome| {
+            if let Err(error) = outcome {
+                tracing::warn!(%device, %error, "a presence could not be noted");
+            }
+        });
+    }
+}
