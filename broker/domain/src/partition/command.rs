@@ -10,7 +10,7 @@ use crate::limits::TwinLimits;
 use crate::notice::NoticeKind;
 use crate::partition::event_log::{Appended, TrimMark};
 use crate::partition::hub::{ConsumerGroup, HubInfo};
-use crate::registry::{IfMatch, PutDevice, PutModule, PutMode};
+use crate::registry::{IfMatch, PutDevice, PutMode, PutModule};
 use crate::time::UnixMs;
 use crate::twin::{Object, TwinChange, TwinUpdate};
 use crate::upload::{UploadResult, UploadTicket};

@@ -39,7 +39,8 @@ fn transitions_are_numbered_upwards_whatever_the_clock_says() {
 #[test]
 fn few_tags_are_indexed() {
     let mut records = Memory::default();
-    let paths = |count: usize, bytes: usize| Command::SetIndexedTags(vec!["p".repeat(bytes); count]);
+    let paths =
+        |count: usize, bytes: usize| Command::SetIndexedTags(vec!["p".repeat(bytes); count]);
     for (command, good) in [
         (paths(INDEXED_TAGS_MAX, 1024), true),
         (paths(0, 0), true),
