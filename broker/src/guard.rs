@@ -54,7 +54,8 @@ pub async fn watch(
     loop {
         let free = space(&data_dir).map_or(u64::MAX, |space| space.free);
         // Writes go on only when there is clearly room again, so that the answer does not flap.
-        let now_full = if full { free < reserve.saturating_add(reserve / 4) } else { free < reserve };
+        let now_full =
+            if full { free < reserve.saturating_add(reserve / 4) } else { free < reserve };
         if now_full != full {
             full = now_full;
             storage_full(full);
