@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod c2d;
+pub mod configuration;
 pub mod device;
 pub mod document;
 pub mod error;
