@@ -1,6 +1,8 @@
 //! `ironhub serve`: the only file that wires everything together, in the order in which it starts.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -130,7 +132,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     amqp.token_timeout = config.handshake_timeout;
     let mqtt = MqttContext::new(router.clone(), &config, draining.clone());
     let amqp = AmqpContext::new(amqp);
-    let blob = Arc::new(Storage::open(&config, disk_reserve(&config))?);
+    let blob = Arc::new(Storage::open(&config, disk_reserve(&config), NodeFacts::now())?);
     actix_rt::spawn(blob.clone().watch(NodeFacts::now));
     let frontends = Frontends {
         mqtt: mqtt.clone(),
@@ -154,9 +156,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         gate: gate.clone(),
         handshake_timeout: config.handshake_timeout,
     };
-    bootstrap::write_hub_env(&config.data_dir, &config.hostname, &hub.info.entity, &hub.policies)?;
     bound.write_addresses(&config.data_dir)?;
     let addresses = bound.addresses()?;
+    let storage = blob.endpoint().connection_string(&https_host(&config.hostname, &addresses));
+    let entity = &hub.info.entity;
+    bootstrap::write_hub_env(&config.data_dir, &config.hostname, entity, &hub.policies, &storage)?;
     let handles: Vec<_> = workers.iter().map(Arbiter::handle).collect();
     bound.serve(&handles, &frontends)?;
     housekeeping(&config, &node, &partitions, readers, state, &facts, &gate, prometheus);
@@ -175,6 +179,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         reason = node.failed() => Stop::Failed(reason.to_string()),
     };
     drain_and_stop(stop, &router, &facts, &gate, &drain, &node, workers).await
+}
+
+/// The hub's host as clients of its HTTPS listener name it.
+fn https_host(hostname: &str, addresses: &BTreeMap<&'static str, SocketAddr>) -> String {
+    match addresses.get("https").map(SocketAddr::port) {
+        None | Some(443) => hostname.to_owned(),
+        Some(port) => format!("{hostname}:{port}"),
+    }
 }
 
 fn create_data_dir(dir: &Path) -> anyhow::Result<()> {

@@ -75,19 +75,22 @@ pub fn new_key() -> String {
     STANDARD.encode(key)
 }
 
-/// Writes `hub.env`: the connection strings that back ends and the command line use.
+/// Writes `hub.env`: the connection strings that back ends and the command line use; `storage` is that of the hub's own
+/// blobs.
 pub fn write_hub_env(
     dir: &Path,
     hostname: &str,
     entity: &str,
     policies: &PolicySet,
+    storage: &str,
 ) -> anyhow::Result<()> {
     let owner = policies.get("iothubowner").context("the hub has no policy named iothubowner")?;
     let key = &owner.keys.primary;
     let mut text = format!(
         "IRONHUB_SERVICE_CONNECTION_STRING=HostName={hostname};SharedAccessKeyName=iothubowner;SharedAccessKey={key}\n\
          IRONHUB_EVENTHUB_CONNECTION_STRING=Endpoint=sb://{hostname}/;SharedAccessKeyName=iothubowner;\
-         SharedAccessKey={key};EntityPath={entity}\n"
+         SharedAccessKey={key};EntityPath={entity}\n\
+         IRONHUB_STORAGE_CONNECTION_STRING={storage}\n"
     );
     for name in ["service", "device", "registryRead", "registryReadWrite"] {
         // A hub may have dropped one of the policies it began with.

@@ -49,6 +49,11 @@ pub struct Current<'a> {
 }
 
 impl Conditions {
+    /// Those of a token that may only create.
+    pub fn of_token(create_only: bool) -> Self {
+        Self { must_be_new: create_only, ..Self::default() }
+    }
+
     /// Reads the headers. A date that is none is as good as absent (RFC 9110 13.1.3).
     pub fn of(headers: &HeaderMap) -> Self {
         let text = |name: HeaderName| Some(headers.get(name)?.to_str().ok()?.trim().to_owned());

@@ -4,6 +4,7 @@ use std::io;
 
 use super::blocks::{ID_BYTES_MAX, ListError, PENDING_BLOCKS_MAX};
 use super::checksum::Mismatch;
+use super::filesystem::containers::CONTAINERS_MAX;
 use super::name::NameError;
 use super::sas::SasError;
 
@@ -35,6 +36,35 @@ pub enum BlobError {
     /// The blob was to be created, and is there.
     #[error("the blob already exists")]
     AlreadyExists,
+    /// Not the name of a container.
+    #[error(
+        "a container's name has 3 to 63 lower-case letters, digits and single hyphens between them"
+    )]
+    ContainerName,
+    /// There is no such container.
+    #[error("the container does not exist")]
+    ContainerNotFound,
+    /// The container was to be created, and is there.
+    #[error("the container already exists")]
+    ContainerExists,
+    /// What would be done to this container only the hub itself may do.
+    #[error("the container of uploads belongs to the hub")]
+    ContainerOfHub,
+    /// The hub holds as many as it can.
+    #[error("a hub has at most {CONTAINERS_MAX} containers")]
+    TooManyContainers,
+    /// Not the URL of a container with a signature.
+    #[error("the container's URL {0}")]
+    ContainerUrl(&'static str),
+    /// A line of a blob that is read line by line.
+    #[error("a line of the blob has more than {max} bytes, or is not UTF-8")]
+    Line {
+        /// Limit.
+        max: usize,
+    },
+    /// `x-ms-meta-` with nothing behind it.
+    #[error("the name of a metadata item is empty")]
+    EmptyMetadataName,
     /// A condition of the request does not hold.
     #[error("a condition of the request is not met")]
     ConditionNotMet,

@@ -8,18 +8,24 @@
 pub mod blocks;
 pub mod checksum;
 pub mod conditions;
+pub mod container;
 pub mod error;
+pub mod exchange;
 pub mod filesystem;
 pub mod http;
 pub mod name;
+mod reading;
 #[cfg_attr(not(feature = "cloud-storage"), path = "remote_absent.rs")]
 mod remote;
 pub mod sas;
 mod service;
+mod sink;
 mod storage;
 
+pub use container::ContainerName;
 pub use error::BlobError;
+pub use exchange::{BlobReader, BlobWriter, Lines, SasContainer};
 pub use name::{BlobName, NameError};
 pub use remote::RemoteStorage;
-pub use service::{BlobService, CHUNK_BYTES, CONTAINER, TRANSFERS_MAX};
+pub use service::{ACCOUNT, BlobService, CHUNK_BYTES, CONTAINER, KEY_FILE, TRANSFERS_MAX};
 pub use storage::{BlobFacts, Storage, UploadTarget};

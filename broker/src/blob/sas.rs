@@ -1,11 +1,13 @@
-//! The tickets that open one blob: shared access signatures of our own.
+//! The tickets that open blobs: shared access signatures of our own.
 //!
-//! A token has the field names of Azure's service SAS, by which SDKs know one (service-protocols.md 6.4), and a
-//! signature that only this hub can make or check: HMAC-SHA256 with `blob.key` over the fields and the blob's name.
-//! It opens exactly the blob that was signed, for the operations of `sp`, until `se`.
+//! A token has the field names of Azure's SAS, by which SDKs know one (service-protocols.md 6.4), and a signature that
+//! only this hub can make or check: HMAC-SHA256 with `blob.key` over the fields and what they open. It opens exactly
+//! that, for the operations of `sp`, until `se`.
 //!
 //! ```text
-//! ?sv=2024-11-04&sr=b&sp=rw&se=2026-11-23T02%3A00%3A00.000Z&sig={base64url}
+//! ?sv=2024-11-04&sr=b&sp=rw&se=2026-11-23T02%3A00%3A00.000Z&sig={base64url}           one blob
+//! ?sv=2024-11-04&sr=c&sp=rcwl&se=2026-11-23T02%3A00%3A00.000Z&sig={base64url}         one container
+//! ?sv=2024-11-04&ss=b&srt=sco&sp=rwdlc&se=9999-12-31T00%3A00%3A00.000Z&sig={base64url} everything
 //! ```
 
 use std::fs;
@@ -19,6 +21,7 @@ use ironhub_domain::time::UnixMs;
 use rand::RngCore;
 use sha2::Sha256;
 
+use super::container::ContainerName;
 use super::name::{BlobName, percent_decode};
 use crate::client::percent;
 use crate::net::certificates::write_secret;
@@ -27,8 +30,23 @@ use crate::net::certificates::write_secret;
 pub const VERSION: &str = "2024-11-04";
 /// Bytes of the signing key: one block of SHA-256, which HMAC takes as it is.
 const KEY_BYTES: usize = 64;
-/// The only kind of resource that is signed: one blob.
+/// `sr` of a token for one blob.
 const ONE_BLOB: &str = "b";
+/// `sr` of a token for one container and every blob in it.
+const ONE_CONTAINER: &str = "c";
+/// Services and kinds of resources of a token for everything; it has these in the place of `sr`.
+const EVERYTHING: (&str, &str) = ("b", "sco");
+
+/// What a token opens, or a request wants opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource<'a> {
+    /// All containers.
+    Account,
+    /// A container and the blobs in it.
+    Container(&'a ContainerName),
+    /// One blob.
+    Blob(&'a ContainerName, &'a BlobName),
+}
 
 /// What an operation needs, as letters of `sp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,15 +57,33 @@ pub enum Permission {
     Write,
     /// `d`.
     Delete,
+    /// `l`: what is in a container, or which containers there are.
+    List,
+    /// `r` or `l`: facts of a container.
+    Look,
+    /// `c`: make the container itself.
+    CreateContainer,
+    /// `w`, and no token of one container: what belongs to the container itself.
+    WriteContainer,
+    /// `d`, and no token of one container.
+    DeleteContainer,
 }
 
 impl Permission {
-    fn letter(self) -> char {
+    /// Any of these letters permits it.
+    fn letters(self) -> &'static str {
         match self {
-            Self::Read => 'r',
-            Self::Write => 'w',
-            Self::Delete => 'd',
+            Self::Read => "r",
+            Self::Write | Self::WriteContainer => "w",
+            Self::Delete | Self::DeleteContainer => "d",
+            Self::List => "l",
+            Self::Look => "rl",
+            Self::CreateContainer => "c",
         }
+    }
+
+    fn needs_account(self) -> bool {
+        matches!(self, Self::WriteContainer | Self::DeleteContainer)
     }
 }
 
@@ -55,12 +91,14 @@ impl Permission {
 const CREATE: char = 'c';
 /// What an upload ticket permits: to write the blob and to read it back, as the original service's does.
 pub const UPLOAD: &str = "rw";
+/// Every permission there is, in the order that tokens have them.
+pub const ALL: &str = "rcwdl";
 
 /// Why a token opens nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SasError {
-    /// A field is missing, there twice or unreadable, or the signature is not ours for this blob.
-    #[error("the signature is missing, or is not one of this hub for this blob")]
+    /// A field is missing, there twice or unreadable, or the signature is not ours for this resource.
+    #[error("the signature is missing, or is not one of this hub for this resource")]
     Signature,
     /// `se` is past.
     #[error("the signature has expired")]
@@ -102,65 +140,78 @@ impl SasKey {
         }
     }
 
-    /// The query of a URL that opens `name` in `container` for the operations in `permissions`, `?` included.
-    pub fn token(
-        &self,
-        container: &str,
-        name: &BlobName,
-        permissions: &str,
-        expires: UnixMs,
-    ) -> String {
+    /// Reads the key file of a hub that exists.
+    pub fn read(path: &Path) -> std::io::Result<Self> {
+        let bytes = fs::read(path)?;
+        let damaged = || std::io::Error::new(std::io::ErrorKind::InvalidData, "damaged");
+        bytes.as_slice().try_into().map(Self).map_err(|_| damaged())
+    }
+
+    /// The query of a URL that opens `resource` for the operations in `permissions`, `?` included. The same for the
+    /// same arguments.
+    pub fn token(&self, resource: Resource<'_>, permissions: &str, expires: UnixMs) -> String {
         let until = expires.iso8601();
-        let fields = Fields { version: VERSION, resource: ONE_BLOB, permissions, until: &until };
-        let signature =
-            URL_SAFE_NO_PAD.encode(self.mac(container, name, &fields).finalize().into_bytes());
+        let kind = match resource {
+            Resource::Account => format!("ss={}&srt={}", EVERYTHING.0, EVERYTHING.1),
+            Resource::Container(_) => format!("sr={ONE_CONTAINER}"),
+            Resource::Blob(..) => format!("sr={ONE_BLOB}"),
+        };
+        let mac = self.mac(resource, VERSION, permissions, &until);
+        let signature = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
         format!(
-            "?sv={VERSION}&sr={ONE_BLOB}&sp={permissions}&se={}&sig={signature}",
+            "?sv={VERSION}&{kind}&sp={permissions}&se={}&sig={signature}",
             percent::encode(&until)
         )
     }
 
-    /// Checks the token in a request's query. Parameters beside the token's own fields are none of its business.
+    /// Checks the token in a request's query: whether it opens what is asked for. Parameters beside the token's own
+    /// fields are none of its business.
     pub fn check(
         &self,
-        container: &str,
-        name: &BlobName,
+        asked: Resource<'_>,
         query: &Query,
         needed: Permission,
         now: UnixMs,
     ) -> Result<Grant, SasError> {
+        let signed = signed_resource(asked, query).ok_or(SasError::Signature)?;
         let field = |key| query.only(key).ok_or(SasError::Signature);
-        let fields = Fields {
-            version: field("sv")?,
-            resource: field("sr")?,
-            permissions: field("sp")?,
-            until: field("se")?,
-        };
+        let (permissions, until) = (field("sp")?, field("se")?);
         let signature = URL_SAFE_NO_PAD.decode(field("sig")?).map_err(|_| SasError::Signature)?;
         // Constant time; and before anything else, so that an error tells nothing about a token that is not ours.
-        self.mac(container, name, &fields)
+        self.mac(signed, field("sv")?, permissions, until)
             .verify_slice(&signature)
             .map_err(|_| SasError::Signature)?;
-        if fields.resource != ONE_BLOB {
-            return Err(SasError::Signature);
-        }
-        let expires = UnixMs::parse_iso8601(fields.until).ok_or(SasError::Signature)?;
+        let expires = UnixMs::parse_iso8601(until).ok_or(SasError::Signature)?;
         if expires <= now {
             return Err(SasError::Expired);
         }
-        let has = |letter| fields.permissions.contains(letter);
-        let create_only = needed == Permission::Write && !has('w');
-        if has(needed.letter()) || (create_only && has(CREATE)) {
+        if needed.needs_account() && signed != Resource::Account {
+            return Err(SasError::Permission);
+        }
+        let create_only = needed == Permission::Write && !permissions.contains('w');
+        if needed.letters().chars().any(|letter| permissions.contains(letter))
+            || (create_only && permissions.contains(CREATE))
+        {
             return Ok(Grant { expires, create_only });
         }
         Err(SasError::Permission)
     }
 
-    fn mac(&self, container: &str, name: &BlobName, fields: &Fields<'_>) -> Hmac<Sha256> {
+    fn mac(
+        &self,
+        resource: Resource<'_>,
+        version: &str,
+        permissions: &str,
+        until: &str,
+    ) -> Hmac<Sha256> {
+        let (kind, container, blob) = match resource {
+            Resource::Account => ("a", "", ""),
+            Resource::Container(container) => (ONE_CONTAINER, container.as_str(), ""),
+            Resource::Blob(container, blob) => (ONE_BLOB, container.as_str(), blob.as_str()),
+        };
         let mut mac = <Hmac<Sha256> as Mac>::new((&self.0).into());
-        // No part holds a line break, so no two sets of parts sign alike.
-        let Fields { version, resource, permissions, until } = fields;
-        for part in [version, resource, permissions, until, container, name.as_str()] {
+        // No part of a good token holds a line break, so no two sets of parts sign alike.
+        for part in [version, kind, permissions, until, container, blob] {
             mac.update(part.as_bytes());
             mac.update(b"\n");
         }
@@ -168,11 +219,19 @@ impl SasKey {
     }
 }
 
-struct Fields<'a> {
-    version: &'a str,
-    resource: &'a str,
-    permissions: &'a str,
-    until: &'a str,
+/// The resource that a token must have been signed for, if it is of a kind that can open what is asked for.
+fn signed_resource<'a>(asked: Resource<'a>, query: &Query) -> Option<Resource<'a>> {
+    match (query.only("sr"), asked) {
+        (Some(ONE_BLOB), Resource::Blob(..)) => Some(asked),
+        (Some(ONE_CONTAINER), Resource::Blob(container, _) | Resource::Container(container)) => {
+            Some(Resource::Container(container))
+        }
+        (None, _) if !query.has("sr") => {
+            let kinds = (query.only("ss")?, query.only("srt")?);
+            (kinds == EVERYTHING).then_some(Resource::Account)
+        }
+        _ => None,
+    }
 }
 
 /// The decoded parameters of a request's query, in their order.
@@ -216,13 +275,24 @@ mod tests {
         BlobName::new(text.into()).unwrap()
     }
 
+    fn container() -> ContainerName {
+        ContainerName::new("uploads").unwrap()
+    }
+
+    fn token_of(key: u8, blob: &str, permissions: &str) -> String {
+        let container = container();
+        let resource = Resource::Blob(&container, &name(blob));
+        SasKey([key; KEY_BYTES]).token(resource, permissions, UNTIL)
+    }
+
     fn check(token: &str, blob: &str, needed: Permission, now: UnixMs) -> Result<Grant, SasError> {
         let query = Query::parse(token.strip_prefix('?').unwrap());
-        SasKey([7; KEY_BYTES]).check("uploads", &name(blob), &query, needed, now)
+        let container = container();
+        SasKey([7; KEY_BYTES]).check(Resource::Blob(&container, &name(blob)), &query, needed, now)
     }
 
     fn upload_token() -> String {
-        SasKey([7; KEY_BYTES]).token("uploads", &name("d1/a b"), UPLOAD, UNTIL)
+        token_of(7, "d1/a b", UPLOAD)
     }
 
     #[test]
@@ -241,10 +311,46 @@ mod tests {
 
     #[test]
     fn create_permits_a_new_blob_only() {
-        let token = SasKey([7; KEY_BYTES]).token("uploads", &name("d1/a"), "c", UNTIL);
+        let token = token_of(7, "d1/a", "c");
         let grant = check(&token, "d1/a", Permission::Write, NOW);
         assert_eq!(grant, Ok(Grant { expires: UNTIL, create_only: true }));
         assert_eq!(check(&token, "d1/a", Permission::Read, NOW), Err(SasError::Permission));
+    }
+
+    #[test]
+    fn a_token_opens_what_lies_in_its_resource_and_nothing_beside() {
+        let key = SasKey([7; KEY_BYTES]);
+        let (here, there) = (container(), ContainerName::new("other").unwrap());
+        let blob = name("d1/a");
+        let opened = |token: &str, asked: Resource<'_>, needed| {
+            let query = Query::parse(token.strip_prefix('?').unwrap());
+            key.check(asked, &query, needed, NOW).map(|_| ())
+        };
+        let one = key.token(Resource::Blob(&here, &blob), ALL, UNTIL);
+        let all_here = key.token(Resource::Container(&here), ALL, UNTIL);
+        let everything = key.token(Resource::Account, ALL, UNTIL);
+        use Permission::{CreateContainer, DeleteContainer, List, Read, WriteContainer};
+        let no = Err(SasError::Signature);
+        for (asked, needed, by_one, by_container) in [
+            (Resource::Blob(&here, &blob), Read, Ok(()), Ok(())),
+            (Resource::Blob(&here, &name("d1/b")), Read, no, Ok(())),
+            (Resource::Blob(&there, &blob), Read, no, no),
+            (Resource::Container(&here), List, no, Ok(())),
+            (Resource::Container(&here), CreateContainer, no, Ok(())),
+            (Resource::Container(&here), WriteContainer, no, Err(SasError::Permission)),
+            (Resource::Container(&here), DeleteContainer, no, Err(SasError::Permission)),
+            (Resource::Container(&there), List, no, no),
+            (Resource::Account, List, no, no),
+        ] {
+            assert_eq!(opened(&one, asked, needed), by_one, "blob {asked:?} {needed:?}");
+            assert_eq!(opened(&all_here, asked, needed), by_container, "{asked:?} {needed:?}");
+            assert_eq!(opened(&everything, asked, needed), Ok(()), "account {asked:?} {needed:?}");
+        }
+        // A token of one kind cannot pass as another.
+        for forged in [one.replace("sr=b", "sr=c"), one.replace("sr=b", "ss=b&srt=sco")] {
+            assert_eq!(opened(&forged, Resource::Container(&here), List), no, "{forged}");
+            assert_eq!(opened(&forged, Resource::Blob(&here, &blob), Read), no, "{forged}");
+        }
     }
 
     #[test]
@@ -279,7 +385,7 @@ mod tests {
             let outcome = check(&changed, "d1/a b", Permission::Read, NOW);
             assert_eq!(outcome, Err(SasError::Signature), "{from} -> {to}");
         }
-        let foreign = SasKey([8; KEY_BYTES]).token("uploads", &name("d1/a b"), UPLOAD, UNTIL);
+        let foreign = token_of(8, "d1/a b", UPLOAD);
         let outcome = check(&foreign, "d1/a b", Permission::Read, NOW);
         assert_eq!(outcome, Err(SasError::Signature));
     }

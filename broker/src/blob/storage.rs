@@ -1,4 +1,4 @@
-//! The one interface to every place that uploads can go to.
+//! The one interface to the hub's own blobs and to every place that uploads can go to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use ironhub_domain::time::UnixMs;
 
 use super::conditions::Conditions;
 use super::error::BlobError;
+use super::exchange::SasContainer;
 use super::name::BlobName;
 use super::remote::RemoteStorage;
 use super::service::{BlobService, CONTAINER};
@@ -37,45 +38,41 @@ pub struct BlobFacts {
     pub uri: String,
 }
 
-/// Where uploads go.
-pub enum Storage {
-    /// To this node's disk.
-    Local {
-        /// The endpoint.
-        service: Arc<BlobService>,
-        /// The hub's DNS name.
-        hostname: String,
-    },
-    /// To a storage account.
-    Remote(RemoteStorage),
+/// Where uploads go, and the hub's own blob endpoint, which is there in any case.
+pub struct Storage {
+    service: Arc<BlobService>,
+    /// The hub's DNS name.
+    hostname: String,
+    /// A storage account that uploads go to instead.
+    uploads_elsewhere: Option<RemoteStorage>,
 }
 
 /// How often waiting blocks are looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 impl Storage {
-    /// Opens the storage that the configuration names. `disk_reserve` is the free space that this node keeps, in bytes.
-    pub fn open(config: &Config, disk_reserve: u64) -> anyhow::Result<Self> {
-        if let Some(remote) = RemoteStorage::open(&config.upload.storage)? {
-            return Ok(Self::Remote(remote));
-        }
-        let service = BlobService::open(&config.data_dir, disk_reserve)?;
-        Ok(Self::Local { service, hostname: config.hostname.clone() })
+    /// Opens the data directory's blobs, and the storage that the configuration names. `disk_reserve` is the free space
+    /// that this node keeps, in bytes.
+    pub fn open(config: &Config, disk_reserve: u64, now: UnixMs) -> anyhow::Result<Self> {
+        let uploads_elsewhere = RemoteStorage::open(&config.upload.storage)?;
+        let service = BlobService::open(&config.data_dir, disk_reserve, now)?;
+        Ok(Self { service, hostname: config.hostname.clone(), uploads_elsewhere })
     }
 
-    /// The endpoint that this node has to serve; `None` if uploads go elsewhere.
-    pub fn endpoint(&self) -> Option<&Arc<BlobService>> {
-        match self {
-            Self::Local { service, .. } => Some(service),
-            Self::Remote(_) => None,
-        }
+    /// The endpoint that this node serves.
+    pub fn endpoint(&self) -> &Arc<BlobService> {
+        &self.service
+    }
+
+    /// Opens the container of a URL with a container's signature, here or elsewhere. Asks nobody yet.
+    pub fn container(&self, sas_url: &str, now: UnixMs) -> Result<SasContainer, BlobError> {
+        SasContainer::open(&self.service, &self.hostname, sas_url, now)
     }
 
     /// Clears away what waits in vain, until dropped.
     pub async fn watch(self: Arc<Self>, now: impl Fn() -> UnixMs) {
-        let Some(service) = self.endpoint() else { return };
         loop {
-            match service.sweep(now()).await {
+            match self.service.sweep(now()).await {
                 Ok(0) => {}
                 Ok(blocks) => tracing::debug!(blocks, "blocks of ended uploads dropped"),
                 // The next round tries again.
@@ -93,42 +90,38 @@ impl Storage {
         expires: UnixMs,
         now: UnixMs,
     ) -> Result<UploadTarget, BlobError> {
-        match self {
-            Self::Local { service, hostname } => Ok(UploadTarget {
-                host_name: hostname.clone(),
-                container_name: CONTAINER.into(),
-                blob_name: name.as_str().into(),
-                sas_token: service.upload_token(name, expires),
-            }),
-            Self::Remote(remote) => remote.upload_target(name, expires, now).await,
+        if let Some(remote) = &self.uploads_elsewhere {
+            return remote.upload_target(name, expires, now).await;
         }
+        Ok(UploadTarget {
+            host_name: self.hostname.clone(),
+            container_name: CONTAINER.into(),
+            blob_name: name.as_str().into(),
+            sas_token: self.service.upload_token(name, expires),
+        })
     }
 
     /// What is stored under a name; `None` if nothing is.
     pub async fn stat(&self, name: &BlobName) -> Result<Option<BlobFacts>, BlobError> {
-        match self {
-            Self::Local { service, hostname } => {
-                let wanted = name.clone();
-                let blob = service.blocking(move |s| Ok(s.store.read(&wanted)?)).await?;
-                Ok(blob.map(|blob| BlobFacts {
-                    bytes: blob.bytes,
-                    last_modified: UnixMs(blob.modified),
-                    uri: format!("https://{hostname}/{CONTAINER}/{}", name.url_path()),
-                }))
-            }
-            Self::Remote(remote) => remote.stat(name).await,
+        if let Some(remote) = &self.uploads_elsewhere {
+            return remote.stat(name).await;
         }
+        let wanted = name.clone();
+        let read = move |s: &BlobService| Ok(s.containers.uploads().store.read(&wanted)?);
+        let blob = self.service.blocking(read).await?;
+        Ok(blob.map(|blob| BlobFacts {
+            bytes: blob.bytes,
+            last_modified: UnixMs(blob.modified),
+            uri: format!("https://{}/{CONTAINER}/{}", self.hostname, name.url_path()),
+        }))
     }
 
     /// Removes a blob; one that is not there is [`BlobError::NotFound`].
     pub async fn delete(&self, name: &BlobName) -> Result<(), BlobError> {
-        match self {
-            Self::Local { service, .. } => {
-                let name = name.clone();
-                let any = Conditions::default();
-                service.blocking(move |s| s.store.delete(&name, &any)).await
-            }
-            Self::Remote(remote) => remote.delete(name).await,
+        if let Some(remote) = &self.uploads_elsewhere {
+            return remote.delete(name).await;
         }
+        let (name, any) = (name.clone(), Conditions::default());
+        self.service.blocking(move |s| s.containers.uploads().store.delete(&name, &any)).await
     }
 }

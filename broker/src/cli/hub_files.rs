@@ -13,6 +13,9 @@ pub const SERVICE_VARIABLE: &str = "IRONHUB_SERVICE_CONNECTION_STRING";
 /// Name of the variable with the Event Hubs-compatible connection string.
 pub const EVENT_HUB_VARIABLE: &str = "IRONHUB_EVENTHUB_CONNECTION_STRING";
 
+/// Name of the variable with the connection string of the hub's own blobs.
+pub const STORAGE_VARIABLE: &str = "IRONHUB_STORAGE_CONNECTION_STRING";
+
 /// The files of one hub.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HubFiles {
@@ -20,6 +23,8 @@ pub struct HubFiles {
     pub service: Option<String>,
     /// Value of [`EVENT_HUB_VARIABLE`].
     pub event_hub: Option<String>,
+    /// Value of [`STORAGE_VARIABLE`].
+    pub storage: Option<String>,
     /// The hub's CA, if the file is there.
     pub ca_file: Option<PathBuf>,
     /// Where the HTTPS listener is, reachable from this machine.
@@ -44,6 +49,7 @@ impl HubFiles {
         Ok(Some(Self {
             service: variable(&env, SERVICE_VARIABLE),
             event_hub: variable(&env, EVENT_HUB_VARIABLE),
+            storage: variable(&env, STORAGE_VARIABLE),
             ca_file,
             https: listener(&listeners, "https"),
             amqps: listener(&listeners, "amqps"),

@@ -11,6 +11,7 @@ pub mod events;
 mod hub_files;
 pub mod method;
 mod output;
+pub mod storage;
 mod table;
 pub mod twin;
 
@@ -76,6 +77,8 @@ pub enum Command {
     C2d(c2d::C2dArgs),
     /// Say which authorities may certify devices
     Ca(ca::CaArgs),
+    /// Open containers of the hub's own storage to others
+    Storage(storage::StorageArgs),
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Method(args) => finish(run_client(method::run(&args))),
         Command::C2d(args) => finish(run_client(c2d::run(&args))),
         Command::Ca(args) => finish(run_client(ca::run(&args))),
+        Command::Storage(args) => finish(storage::run(&args)),
     }
 }
 

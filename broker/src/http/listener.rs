@@ -122,7 +122,7 @@ async fn respond(
     context: &HttpContext,
     leaving: &Mutex<Leaving>,
 ) -> Outgoing {
-    let endpoint = context.blob.as_ref().and_then(|storage| storage.endpoint());
+    let endpoint = context.blob.as_ref().map(|storage| storage.endpoint());
     match endpoint.filter(|_| blob::http::handles(request.uri().path())) {
         Some(endpoint) => {
             blob::http::handle(request, endpoint, wall_clock()).await.map(Either::Right)

@@ -12,9 +12,13 @@
 //! and the manifest gives their order. So committing takes as long for a terabyte as for a kilobyte, needs no
 //! second disk, and is one rename: a crash before it leaves the old blob and the waiting blocks.
 //!
-//! Everything here blocks; callers are on threads for that. Read next: `manifest.rs`, `sweep.rs`.
+//! Everything here blocks; callers are on threads for that. Read next: `manifest.rs`,
+//! `sweep.rs`, `containers.rs`.
 
+pub mod containers;
+pub mod describe;
 pub mod incoming;
+pub mod listing;
 pub mod manifest;
 mod sweep;
 #[cfg(test)]
@@ -30,6 +34,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::blocks::{BlockId, Listed, Origin, PENDING_BLOCKS_MAX};
 use super::conditions::Conditions;
+use super::container::new_etag;
 use super::error::BlobError;
 use super::name::BlobName;
 use incoming::Incoming;
@@ -244,7 +249,7 @@ impl FileStore {
         let dir = self.blob_dir(digest);
         let manifest = Manifest {
             name: name.as_str().to_owned(),
-            etag: format!("\"0x{:016X}\"", rand::random::<u64>()),
+            etag: new_etag(),
             bytes: segments.iter().map(|segment| segment.bytes).sum(),
             created: old.as_ref().map_or(now.0, |old| old.created),
             modified: now.0,

@@ -1,11 +1,8 @@
 //! Get Blob, Get Blob Properties, Get Block List.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::ops::Range;
+use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
@@ -14,24 +11,22 @@ use hyper::header::{
 };
 use hyper::{HeaderMap, Response, StatusCode};
 use ironhub_domain::time::UnixMs;
-use md5::{Digest, Md5};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::reply::{XML, empty, with_body};
 use super::upload::set;
-use super::{Call, Reply, headers, range};
+use super::{BlobCall, Reply, headers, range};
 use crate::blob::blocks::write_lists;
 use crate::blob::conditions::{Conditions, http_date};
 use crate::blob::error::BlobError;
-use crate::blob::filesystem::manifest::{Manifest, Segment};
-use crate::blob::name::BlobName;
-use crate::blob::service::{BlobService, CHUNK_BYTES};
+use crate::blob::filesystem::manifest::Manifest;
+use crate::blob::reading::Reading;
+use crate::blob::service::BlobService;
 
 /// Largest range whose MD5 may be asked for (Azure: Get Blob).
 const RANGE_MD5_BYTES_MAX: u64 = 4 << 20;
 
 /// `GET {blob}`: the content or a range of it.
-pub(super) async fn get(call: &Call, service: &Arc<BlobService>) -> Result<Reply, BlobError> {
+pub(super) async fn get(call: &BlobCall, service: &Arc<BlobService>) -> Result<Reply, BlobError> {
     let blob = find(call, service).await?;
     let asked = &call.head.headers;
     let wanted = range::asked(asked, blob.bytes)?;
@@ -47,8 +42,8 @@ pub(super) async fn get(call: &Call, service: &Arc<BlobService>) -> Result<Reply
     }
     set(reply.headers_mut(), CONTENT_LENGTH, &length.to_string());
     let range_md5 = headers::text(asked, "x-ms-range-get-content-md5")?;
-    let mut reading =
-        Reading::new(service.clone(), call.name.clone(), blob.segments, wanted, place);
+    let (container, name) = (call.container.clone(), call.name.clone());
+    let mut reading = Reading::new(container, name, blob.segments, wanted, place);
     if part && range_md5.is_some_and(|wish| wish.eq_ignore_ascii_case("true")) {
         if length > RANGE_MD5_BYTES_MAX {
             return Err(BlobError::HeaderValue("x-ms-range-get-content-md5".into()));
@@ -61,9 +56,7 @@ pub(super) async fn get(call: &Call, service: &Arc<BlobService>) -> Result<Reply
     }
     let (head, _) = reply.into_parts();
     let frames = stream::try_unfold(reading, |reading| async {
-        let (read, reading) = tokio::task::spawn_blocking(move || reading.next())
-            .await
-            .map_err(io::Error::other)??;
+        let (read, reading) = reading.next_off_thread().await?;
         Ok::<_, io::Error>(read.map(|bytes| (Frame::data(bytes), reading)))
     });
     Ok(Response::from_parts(head, StreamBody::new(frames).boxed_unsync()))
@@ -71,7 +64,7 @@ pub(super) async fn get(call: &Call, service: &Arc<BlobService>) -> Result<Reply
 
 /// `HEAD {blob}`.
 pub(super) async fn properties(
-    call: &Call,
+    call: &BlobCall,
     service: &Arc<BlobService>,
 ) -> Result<Reply, BlobError> {
     let blob = find(call, service).await?;
@@ -82,7 +75,7 @@ pub(super) async fn properties(
 
 /// `GET {blob}?comp=blocklist&blocklisttype=committed|uncommitted|all`.
 pub(super) async fn block_list(
-    call: &Call,
+    call: &BlobCall,
     service: &Arc<BlobService>,
 ) -> Result<Reply, BlobError> {
     let kind = call.query.only("blocklisttype").unwrap_or("committed").to_ascii_lowercase();
@@ -94,8 +87,8 @@ pub(super) async fn block_list(
     };
     let _place = service.transfer()?;
     let _turn = service.long_list().await?;
-    let name = call.name.clone();
-    let (committed, waiting) = service.blocking(move |service| service.store.blocks(&name)).await?;
+    let (container, name) = (call.container.clone(), call.name.clone());
+    let (committed, waiting) = service.blocking(move |_| container.store.blocks(&name)).await?;
     let bytes: u64 = committed.iter().map(|(_, bytes)| bytes).sum();
     let xml = write_lists(
         with_committed.then_some(committed.as_slice()),
@@ -108,9 +101,9 @@ pub(super) async fn block_list(
     Ok(reply)
 }
 
-async fn find(call: &Call, service: &Arc<BlobService>) -> Result<Manifest, BlobError> {
-    let name = call.name.clone();
-    let blob = service.blocking(move |service| Ok(service.store.read(&name)?)).await?;
+async fn find(call: &BlobCall, service: &Arc<BlobService>) -> Result<Manifest, BlobError> {
+    let (container, name) = (call.container.clone(), call.name.clone());
+    let blob = service.blocking(move |_| Ok(container.store.read(&name)?)).await?;
     let conditions = Conditions::of(&call.head.headers);
     let blob = blob.ok_or(BlobError::NotFound)?;
     conditions.check_read(Some(blob.current()))?;
@@ -146,78 +139,4 @@ fn described(blob: &Manifest, part: bool) -> Reply {
     let created = http_date(UnixMs(blob.created));
     set(headers, HeaderName::from_static("x-ms-creation-time"), &created);
     reply
-}
-
-/// A download under way: the files of a blob, one after the other. A blob that is replaced meanwhile ends it.
-struct Reading {
-    service: Arc<BlobService>,
-    name: BlobName,
-    segments: Vec<Segment>,
-    /// What is still to be sent, counted from the blob's first byte.
-    wanted: Range<u64>,
-    /// The segment that holds `wanted.start`, and where in the blob that segment begins.
-    at: (usize, u64),
-    file: Option<File>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Reading {
-    fn new(
-        service: Arc<BlobService>,
-        name: BlobName,
-        segments: Vec<Segment>,
-        wanted: Range<u64>,
-        place: OwnedSemaphorePermit,
-    ) -> Self {
-        Self { service, name, segments, wanted, at: (0, 0), file: None, _place: place }
-    }
-
-    /// The next bytes; none at the end.
-    fn next(mut self) -> io::Result<(Option<Bytes>, Self)> {
-        if self.wanted.is_empty() {
-            return Ok((None, self));
-        }
-        let (mut index, mut begin) = self.at;
-        let segment = loop {
-            let segment = self.segments.get(index).ok_or(io::ErrorKind::UnexpectedEof)?;
-            if self.wanted.start < begin + segment.bytes {
-                break segment;
-            }
-            begin += segment.bytes;
-            index += 1;
-            self.file = None;
-        };
-        self.at = (index, begin);
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                let mut file = self.service.store.open_segment(&self.name, segment)?;
-                file.seek(SeekFrom::Start(self.wanted.start - begin))?;
-                self.file.insert(file)
-            }
-        };
-        let left = (begin + segment.bytes).min(self.wanted.end) - self.wanted.start;
-        let mut chunk = vec![0; CHUNK_BYTES.min(usize::try_from(left).unwrap_or(CHUNK_BYTES))];
-        file.read_exact(&mut chunk)?;
-        self.wanted.start += chunk.len() as u64;
-        Ok((Some(chunk.into()), self))
-    }
-
-    /// Reads everything for its MD5 and begins anew.
-    fn md5(mut self) -> io::Result<(Self, String)> {
-        let wanted = self.wanted.clone();
-        let mut md5 = Md5::new();
-        loop {
-            let (read, again) = self.next()?;
-            self = again;
-            match read {
-                Some(bytes) => md5.update(&bytes),
-                None => break,
-            }
-        }
-        (self.wanted, self.at, self.file) = (wanted, (0, 0), None);
-        use base64::Engine as _;
-        let md5 = base64::engine::general_purpose::STANDARD.encode(md5.finalize());
-        Ok((self, md5))
-    }
 }

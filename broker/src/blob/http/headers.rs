@@ -6,6 +6,7 @@ use hyper::HeaderMap;
 
 use crate::blob::checksum::Expected;
 use crate::blob::error::BlobError;
+use crate::blob::filesystem::describe::METADATA;
 
 /// Properties of a blob: the header of an upload that sets it, and the header that every reader gets.
 const PROPERTIES: &[(&str, &str)] = &[
@@ -15,8 +16,6 @@ const PROPERTIES: &[(&str, &str)] = &[
     ("x-ms-blob-content-disposition", "content-disposition"),
     ("x-ms-blob-cache-control", "cache-control"),
 ];
-/// What users keep with a blob begins so.
-const METADATA: &str = "x-ms-meta-";
 /// Content type of a blob whose sender named none.
 const CONTENT_TYPE_DEFAULT: &str = "application/octet-stream";
 
@@ -55,11 +54,28 @@ pub(super) fn kept(
         }
     }
     kept.entry("content-type".into()).or_insert_with(|| CONTENT_TYPE_DEFAULT.into());
+    kept.extend(metadata(headers)?);
+    Ok(kept)
+}
+
+/// What users keep with a blob or a container. Bounded by the longest request head.
+pub(super) fn metadata(headers: &HeaderMap) -> Result<BTreeMap<String, String>, BlobError> {
+    let mut kept = BTreeMap::new();
     for name in headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with(METADATA)) {
+        if name.len() == METADATA.len() {
+            return Err(BlobError::EmptyMetadataName);
+        }
         if let Some(value) = text(headers, name)? {
             kept.insert(name.to_owned(), value.to_owned());
         }
     }
+    Ok(kept)
+}
+
+/// The properties that a request sets: without its metadata.
+pub(super) fn properties(headers: &HeaderMap) -> Result<BTreeMap<String, String>, BlobError> {
+    let mut kept = kept(headers, false)?;
+    kept.retain(|name, _| !name.starts_with(METADATA));
     Ok(kept)
 }
 

@@ -1,14 +1,20 @@
-//! The HTTP surface of the hub's own blobs: the part of Azure Blob Storage's protocol that uploads need
-//! (service-protocols.md 6.4, device-protocols.md 5.2).
+//! The HTTP surface of the hub's own blobs: the part of Azure Blob Storage's protocol that uploads, checkpoint stores
+//! and exports need (service-protocols.md 6.4, device-protocols.md 5.2).
 //!
-//! Everything lies below `/ironhub-uploads/` on the hub's host. A request names a blob, an operation (method and
-//! `comp`) and carries a token in its query. Read next: `upload.rs`, `download.rs`, `reply.rs`.
+//! Everything lies below `/ironhub-storage/` and `/ironhub-uploads/` on the hub's host. A request names a blob or a
+//! container (`target.rs`), an operation (`operation.rs`) and carries a token in its query. Not here: leases, snapshots,
+//! tags, append and page blobs, which are refused. Read next: `upload.rs`, `download.rs`, `containers.rs`, `reply.rs`.
 
+mod containers;
+mod describe;
 mod download;
 mod headers;
+mod listing;
+mod operation;
 mod range;
 mod receive;
 mod reply;
+mod target;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -22,15 +28,20 @@ use http::request::Parts;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Body;
 use hyper::header::EXPECT;
-use hyper::{Method, Request, Response};
+use hyper::{Request, Response};
 use ironhub_domain::time::UnixMs;
 use tokio::time::Instant;
 
 use super::error::BlobError;
+use super::filesystem::containers::Container;
 use super::name::BlobName;
-use super::sas::{Grant, Permission, Query};
-use super::service::{BlobService, CONTAINER};
+use super::sas::{Grant, Query};
+use super::service::BlobService;
 use crate::metrics::http::answered;
+use operation::Operation;
+use target::Target;
+
+pub use target::handles;
 
 /// The body of an answer; it may stream from disk.
 pub type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;
@@ -40,81 +51,28 @@ pub type Reply = Response<ReplyBody>;
 /// A block list that may be read without waiting for its turn: some 700 blocks, gigabytes with usual blocks.
 pub const SHORT_LIST_BYTES: u64 = 64 * 1024;
 
-/// Whether a request target's path belongs to this surface.
-pub fn handles(path: &str) -> bool {
-    blob_path(path).is_some()
-}
-
-/// What follows the container, still encoded.
-fn blob_path(path: &str) -> Option<&str> {
-    let rest = path.strip_prefix('/')?.strip_prefix(CONTAINER)?;
-    if rest.is_empty() { Some("") } else { rest.strip_prefix('/') }
-}
-
-/// What a request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operation {
-    PutBlob,
-    PutBlock,
-    PutBlockList,
-    GetBlob,
-    GetProperties,
-    GetBlockList,
-    DeleteBlob,
-}
-
-impl Operation {
-    fn of(method: &Method, query: &Query) -> Result<Self, BlobError> {
-        // Both change what a request means: a container's operation, an older state of a blob.
-        if let Some(key) = ["restype", "snapshot", "versionid"].iter().find(|key| query.has(key)) {
-            return Err(BlobError::QueryValue(key));
-        }
-        let comp = query.only("comp").map(str::to_ascii_lowercase);
-        if comp.is_none() && query.has("comp") {
-            return Err(BlobError::QueryValue("comp"));
-        }
-        match (method.as_str(), comp.as_deref()) {
-            ("PUT", None) => Ok(Self::PutBlob),
-            ("PUT", Some("block")) => Ok(Self::PutBlock),
-            ("PUT", Some("blocklist")) => Ok(Self::PutBlockList),
-            ("GET", None) => Ok(Self::GetBlob),
-            ("GET", Some("blocklist")) => Ok(Self::GetBlockList),
-            ("HEAD", None) => Ok(Self::GetProperties),
-            ("DELETE", None) => Ok(Self::DeleteBlob),
-            ("PUT" | "GET" | "HEAD" | "DELETE", Some(_)) => Err(BlobError::QueryValue("comp")),
-            _ => Err(BlobError::Unsupported),
-        }
-    }
-
-    fn permission(self) -> Permission {
-        match self {
-            Self::PutBlob | Self::PutBlock | Self::PutBlockList => Permission::Write,
-            Self::GetBlob | Self::GetProperties | Self::GetBlockList => Permission::Read,
-            Self::DeleteBlob => Permission::Delete,
-        }
-    }
-
-    fn label(self) -> &'static str {
-        match self {
-            Self::PutBlob => "put_blob",
-            Self::PutBlock => "put_block",
-            Self::PutBlockList => "put_block_list",
-            Self::GetBlob => "get_blob",
-            Self::GetProperties => "get_blob_properties",
-            Self::GetBlockList => "get_block_list",
-            Self::DeleteBlob => "delete_blob",
-        }
-    }
-}
-
 /// A request that may be carried out.
 struct Call {
     head: Parts,
     query: Query,
-    name: BlobName,
     grant: Grant,
     now: UnixMs,
     begun: Instant,
+}
+
+/// One about a blob, in a container that is there.
+struct BlobCall {
+    call: Call,
+    container: Arc<Container>,
+    name: BlobName,
+}
+
+impl std::ops::Deref for BlobCall {
+    type Target = Call;
+
+    fn deref(&self) -> &Call {
+        &self.call
+    }
 }
 
 impl Call {
@@ -139,7 +97,7 @@ where
     // Who asks before sending (`100-continue`) is spared the sending.
     let waits = head.headers.contains_key(EXPECT);
     let outcome = match admit(head, query, operation, service, now) {
-        Ok((operation, call)) => act(operation, &call, body.as_mut(), service).await,
+        Ok((operation, target, call)) => act(operation, target, call, body.as_mut(), service).await,
         Err(error) => Err(error),
     };
     let reply = match outcome {
@@ -156,23 +114,64 @@ where
     reply
 }
 
-/// Nothing of a body is read before its sender has shown a good token for this blob and operation.
+/// Nothing of a body is read before its sender has shown a good token for this target and operation.
 fn admit(
     head: Parts,
     query: Query,
     operation: Result<Operation, BlobError>,
     service: &BlobService,
     now: UnixMs,
-) -> Result<(Operation, Call), BlobError> {
+) -> Result<(Operation, Target, Call), BlobError> {
     let operation = operation?;
-    let name = BlobName::from_url(blob_path(head.uri.path()).unwrap_or_default())?;
-    let grant = service.key.check(CONTAINER, &name, &query, operation.permission(), now)?;
-    Ok((operation, Call { head, query, name, grant, now, begun: Instant::now() }))
+    let target = Target::of(head.uri.path(), operation.of_blob())?;
+    let grant = service.key.check(target.resource(), &query, operation.permission(), now)?;
+    Ok((operation, target, Call { head, query, grant, now, begun: Instant::now() }))
 }
 
 async fn act<B>(
     operation: Operation,
-    call: &Call,
+    target: Target,
+    call: Call,
+    body: Pin<&mut B>,
+    service: &Arc<BlobService>,
+) -> Result<Reply, BlobError>
+where
+    B: Body<Data = Bytes>,
+{
+    match target {
+        Target::Account => match operation {
+            Operation::ListContainers => containers::list(&call, service),
+            _ => Err(BlobError::Unsupported),
+        },
+        Target::Container(name) => match operation {
+            Operation::CreateContainer => containers::create(&call, &name, service).await,
+            Operation::GetContainer => containers::properties(&name, service),
+            Operation::SetContainerMetadata => {
+                containers::set_metadata(&call, &name, service).await
+            }
+            Operation::DeleteContainer => containers::delete(&call, &name, service).await,
+            Operation::ListBlobs => containers::list_blobs(&call, &name, service).await,
+            _ => Err(BlobError::Unsupported),
+        },
+        Target::Blob(container, name) => {
+            let files = service.containers.get(&container)?;
+            let call = BlobCall { call, container: files, name };
+            let outcome = act_on_blob(operation, &call, body, service).await;
+            // Deleted meanwhile, with the files that were being worked on.
+            let lost =
+                matches!(&outcome, Err(BlobError::Io(e)) if e.kind() == io::ErrorKind::NotFound);
+            let there = service.containers.get(&container);
+            if lost && !there.is_ok_and(|there| Arc::ptr_eq(&there, &call.container)) {
+                return Err(BlobError::ContainerNotFound);
+            }
+            outcome
+        }
+    }
+}
+
+async fn act_on_blob<B>(
+    operation: Operation,
+    call: &BlobCall,
     body: Pin<&mut B>,
     service: &Arc<BlobService>,
 ) -> Result<Reply, BlobError>
@@ -183,9 +182,17 @@ where
         Operation::PutBlob => upload::put_blob(call, body, service).await,
         Operation::PutBlock => upload::put_block(call, body, service).await,
         Operation::PutBlockList => upload::put_block_list(call, body, service).await,
+        Operation::SetMetadata => describe::set_metadata(call, service).await,
+        Operation::SetProperties => describe::set_properties(call, service).await,
         Operation::GetBlob => download::get(call, service).await,
         Operation::GetProperties => download::properties(call, service).await,
         Operation::GetBlockList => download::block_list(call, service).await,
         Operation::DeleteBlob => upload::delete(call, service).await,
+        Operation::CreateContainer
+        | Operation::GetContainer
+        | Operation::SetContainerMetadata
+        | Operation::DeleteContainer
+        | Operation::ListBlobs
+        | Operation::ListContainers => Err(BlobError::Unsupported),
     }
 }

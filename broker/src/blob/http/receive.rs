@@ -11,8 +11,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::blob::checksum::{Checksums, Expected};
 use crate::blob::error::BlobError;
-use crate::blob::filesystem::incoming::Incoming;
-use crate::blob::service::{BlobService, CHUNK_BYTES};
+use crate::blob::filesystem::containers::Container;
+use crate::blob::service::BlobService;
+use crate::blob::sink::Sink;
 
 /// A sender has this long for the next [`PROGRESS_BYTES`] of its body, or for its end.
 pub const PROGRESS_TIME: Duration = Duration::from_secs(30);
@@ -27,32 +28,15 @@ const DISCARD_BYTES_MAX: u64 = 1024 * 1024;
 /// How long that may take.
 const DISCARD_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Body and checksums on their way to disk.
-struct Sink {
-    file: Incoming,
-    sums: Checksums,
-    buffer: Vec<u8>,
-}
-
-impl Sink {
-    /// Writes what has gathered, if the disk has room for it.
-    fn flush(mut self, service: &BlobService) -> Result<Self, BlobError> {
-        service.check_room(self.buffer.len() as u64)?;
-        self.sums.update(&self.buffer);
-        self.file.write(&self.buffer)?;
-        self.buffer.clear();
-        Ok(self)
-    }
-}
-
-/// Streams a body of at most `max` bytes to a file of its own and returns that with the MD5 of its content. Whatever ends
-/// this early, a dropped connection included, leaves nothing on disk.
+/// Streams a body of at most `max` bytes to a file of its own. Whatever ends this early, a dropped connection included,
+/// leaves nothing on disk.
 pub(super) async fn to_disk<B>(
     mut body: Pin<&mut B>,
     max: u64,
     expected: Expected,
     service: &Arc<BlobService>,
-) -> Result<(Incoming, String), BlobError>
+    container: &Arc<Container>,
+) -> Result<Sink, BlobError>
 where
     B: Body<Data = Bytes>,
 {
@@ -60,20 +44,14 @@ where
     if announced > max {
         return Err(BlobError::TooLarge { max });
     }
-    let _place = service.transfer()?;
-    let mut sink = service
-        .blocking(move |service| {
-            service.check_room(announced)?;
-            let file = service.store.receive()?;
-            Ok(Sink { file, sums: Checksums::new(expected), buffer: Vec::new() })
-        })
-        .await?;
+    let place = service.transfer()?;
+    let mut sink = Sink::begin(service, container, place, expected, announced).await?;
     let mut deadline = Instant::now() + PROGRESS_TIME;
     let (mut taken, mut progress) = (0u64, 0);
     loop {
         let frame = timeout_at(deadline, body.frame()).await.map_err(|_| BlobError::TooSlow)?;
         let Some(frame) = frame else { break };
-        let Some(mut data) = data(frame)? else { continue };
+        let Some(data) = data(frame)? else { continue };
         taken += data.len() as u64;
         if taken > max {
             return Err(BlobError::TooLarge { max });
@@ -83,20 +61,9 @@ where
             progress = 0;
             deadline = Instant::now() + PROGRESS_TIME;
         }
-        while !data.is_empty() {
-            let part = data.split_to(data.len().min(CHUNK_BYTES - sink.buffer.len()));
-            sink.buffer.extend_from_slice(&part);
-            if sink.buffer.len() == CHUNK_BYTES {
-                sink = service.blocking(move |service| sink.flush(service)).await?;
-            }
-        }
+        sink.write(&data).await?;
     }
-    service
-        .blocking(move |service| {
-            let Sink { file, sums, .. } = sink.flush(service)?;
-            Ok((file, sums.finish()?))
-        })
-        .await
+    Ok(sink)
 }
 
 /// A body of at most `max` bytes in memory, which grows only with bytes received.

@@ -55,6 +55,14 @@ pub(super) fn face(error: &BlobError) -> (StatusCode, &'static str) {
         BlobError::Unsupported => (StatusCode::METHOD_NOT_ALLOWED, "UnsupportedHttpVerb"),
         BlobError::NotFound => (StatusCode::NOT_FOUND, "BlobNotFound"),
         BlobError::AlreadyExists => (StatusCode::CONFLICT, "BlobAlreadyExists"),
+        BlobError::ContainerName => (StatusCode::BAD_REQUEST, "InvalidResourceName"),
+        BlobError::ContainerNotFound => (StatusCode::NOT_FOUND, "ContainerNotFound"),
+        BlobError::ContainerExists => (StatusCode::CONFLICT, "ContainerAlreadyExists"),
+        BlobError::ContainerOfHub => (StatusCode::FORBIDDEN, "AuthorizationFailure"),
+        BlobError::TooManyContainers => (StatusCode::CONFLICT, "ContainerLimitExceeded"),
+        BlobError::ContainerUrl(_) => (StatusCode::BAD_REQUEST, "InvalidUri"),
+        BlobError::Line { .. } => (StatusCode::BAD_REQUEST, "InvalidInput"),
+        BlobError::EmptyMetadataName => (StatusCode::BAD_REQUEST, "EmptyMetadataKey"),
         BlobError::ConditionNotMet => (StatusCode::PRECONDITION_FAILED, "ConditionNotMet"),
         BlobError::NotModified => (StatusCode::NOT_MODIFIED, "ConditionNotMet"),
         BlobError::Range { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange"),
@@ -162,6 +170,7 @@ fn request_id() -> String {
     parts.join("-")
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+/// Text inside an XML element or attribute.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -10,7 +10,7 @@ use hyper::{HeaderMap, StatusCode};
 use ironhub_domain::time::UnixMs;
 
 use super::reply::empty;
-use super::{Call, Reply, SHORT_LIST_BYTES, headers, receive};
+use super::{BlobCall, Reply, SHORT_LIST_BYTES, headers, receive};
 use crate::blob::blocks::{BlockId, LIST_BYTES_MAX, parse_list};
 use crate::blob::conditions::{Conditions, http_date};
 use crate::blob::error::BlobError;
@@ -22,12 +22,14 @@ use crate::blob::service::BlobService;
 pub const PUT_BLOB_BYTES_MAX: u64 = 5000 << 20;
 /// Largest block (likewise).
 pub const BLOCK_BYTES_MAX: u64 = 4000 << 20;
+/// Longest that a block waits for its list (Azure: a week after the last one).
+const BLOCK_WAITS_MS_MAX: u64 = 7 * 24 * 3600 * 1000;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
 /// `PUT {blob}`: the whole content in one request.
 pub(super) async fn put_blob<B: Body<Data = Bytes>>(
-    call: &Call,
+    call: &BlobCall,
     body: Pin<&mut B>,
     service: &Arc<BlobService>,
 ) -> Result<Reply, BlobError> {
@@ -38,17 +40,16 @@ pub(super) async fn put_blob<B: Body<Data = Bytes>>(
         Some(kind) if kind.eq_ignore_ascii_case("BlockBlob") => {}
         Some(_) => return Err(BlobError::HeaderValue("x-ms-blob-type".into())),
     }
-    let mut new =
+    let new =
         NewBlob { headers: headers::kept(asked, true)?, md5: None, conditions: conditions(call) };
     check_early(call, &new.conditions, service).await?;
     let mut expected = headers::expected(asked)?;
     if expected.md5.is_none() {
         expected.md5 = headers::text(asked, "x-ms-blob-content-md5")?.map(str::to_owned);
     }
-    let (file, md5) = receive::to_disk(body, PUT_BLOB_BYTES_MAX, expected, service).await?;
-    new.md5 = Some(md5);
-    let (name, now) = (call.name.clone(), call.now());
-    let stored = service.blocking(move |service| service.store.put(&name, file, new, now)).await?;
+    let max = PUT_BLOB_BYTES_MAX;
+    let sink = receive::to_disk(body, max, expected, service, &call.container).await?;
+    let stored = sink.store(&call.container, &call.name, new, call.now()).await?;
     let mut reply = written(&stored);
     if let Some(md5) = &stored.md5 {
         set(reply.headers_mut(), CONTENT_MD5, md5);
@@ -58,7 +59,7 @@ pub(super) async fn put_blob<B: Body<Data = Bytes>>(
 
 /// `PUT {blob}?comp=block&blockid={id}`: a part, to be named in a list later.
 pub(super) async fn put_block<B: Body<Data = Bytes>>(
-    call: &Call,
+    call: &BlobCall,
     body: Pin<&mut B>,
     service: &Arc<BlobService>,
 ) -> Result<Reply, BlobError> {
@@ -67,9 +68,13 @@ pub(super) async fn put_block<B: Body<Data = Bytes>>(
     let id = call.query.only("blockid").ok_or(BlobError::QueryValue("blockid"))?;
     let id = BlockId::parse(id).ok_or(BlobError::QueryValue("blockid"))?;
     let expected = headers::expected(asked)?;
-    let (file, md5) = receive::to_disk(body, BLOCK_BYTES_MAX, expected, service).await?;
-    let (name, until) = (call.name.clone(), call.grant.expires);
-    service.blocking(move |service| service.store.put_block(&name, &id, file, until)).await?;
+    let max = BLOCK_BYTES_MAX;
+    let sink = receive::to_disk(body, max, expected, service, &call.container).await?;
+    let (file, md5) = sink.finish().await?;
+    let (container, name) = (call.container.clone(), call.name.clone());
+    // Nobody comes back for a block after a week, however long the token is good for.
+    let until = call.grant.expires.min(UnixMs(call.now().0.saturating_add(BLOCK_WAITS_MS_MAX)));
+    service.blocking(move |_| container.store.put_block(&name, &id, file, until)).await?;
     let mut reply = empty(StatusCode::CREATED);
     encrypted(reply.headers_mut());
     set(reply.headers_mut(), CONTENT_MD5, &md5);
@@ -78,7 +83,7 @@ pub(super) async fn put_block<B: Body<Data = Bytes>>(
 
 /// `PUT {blob}?comp=blocklist`: the parts, in order, become the blob.
 pub(super) async fn put_block_list<B: Body<Data = Bytes>>(
-    call: &Call,
+    call: &BlobCall,
     body: Pin<&mut B>,
     service: &Arc<BlobService>,
 ) -> Result<Reply, BlobError> {
@@ -91,17 +96,21 @@ pub(super) async fn put_block_list<B: Body<Data = Bytes>>(
     let short = body.size_hint().upper().is_some_and(|bytes| bytes <= SHORT_LIST_BYTES);
     let _turn = if short { None } else { Some(service.long_list().await?) };
     let xml = receive::to_memory(body, LIST_BYTES_MAX, headers::expected(asked)?).await?;
-    let (name, now) = (call.name.clone(), call.now());
+    let (container, name, now) = (call.container.clone(), call.name.clone(), call.now());
     let stored = service
-        .blocking(move |service| service.store.commit(&name, &parse_list(&xml)?, new, now))
+        .blocking(move |_| container.store.commit(&name, &parse_list(&xml)?, new, now))
         .await?;
     Ok(written(&stored))
 }
 
 /// `DELETE {blob}`.
-pub(super) async fn delete(call: &Call, service: &Arc<BlobService>) -> Result<Reply, BlobError> {
-    let (name, conditions) = (call.name.clone(), conditions(call));
-    service.blocking(move |service| service.store.delete(&name, &conditions)).await?;
+pub(super) async fn delete(
+    call: &BlobCall,
+    service: &Arc<BlobService>,
+) -> Result<Reply, BlobError> {
+    let (container, name, conditions) =
+        (call.container.clone(), call.name.clone(), conditions(call));
+    service.blocking(move |_| container.store.delete(&name, &conditions)).await?;
     let mut reply = empty(StatusCode::ACCEPTED);
     reply.headers_mut().insert(
         HeaderName::from_static("x-ms-delete-type-permanent"),
@@ -110,7 +119,8 @@ pub(super) async fn delete(call: &Call, service: &Arc<BlobService>) -> Result<Re
     Ok(reply)
 }
 
-fn conditions(call: &Call) -> Conditions {
+/// What the request demands of the blob as it is.
+pub(super) fn conditions(call: &BlobCall) -> Conditions {
     let mut conditions = Conditions::of(&call.head.headers);
     conditions.must_be_new |= call.grant.create_only;
     conditions
@@ -118,24 +128,30 @@ fn conditions(call: &Call) -> Conditions {
 
 /// Spares the sending of what will be refused. The write itself checks again, beside nobody.
 async fn check_early(
-    call: &Call,
+    call: &BlobCall,
     conditions: &Conditions,
     service: &Arc<BlobService>,
 ) -> Result<(), BlobError> {
-    let (name, conditions) = (call.name.clone(), conditions.clone());
+    let (container, name, conditions) =
+        (call.container.clone(), call.name.clone(), conditions.clone());
     service
-        .blocking(move |service| {
-            let blob = service.store.read(&name)?;
+        .blocking(move |_| {
+            let blob = container.store.read(&name)?;
             conditions.check_write(blob.as_ref().map(Manifest::current))
         })
         .await
 }
 
 fn written(blob: &Manifest) -> Reply {
-    let mut reply = empty(StatusCode::CREATED);
+    changed(StatusCode::CREATED, &blob.etag, blob.modified)
+}
+
+/// The answer to a change of a blob or container.
+pub(super) fn changed(status: StatusCode, etag: &str, modified: u64) -> Reply {
+    let mut reply = empty(status);
     let headers = reply.headers_mut();
-    set(headers, ETAG, &blob.etag);
-    set(headers, LAST_MODIFIED, &http_date(UnixMs(blob.modified)));
+    set(headers, ETAG, etag);
+    set(headers, LAST_MODIFIED, &http_date(UnixMs(modified)));
     encrypted(headers);
     reply
 }

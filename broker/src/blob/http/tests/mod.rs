@@ -13,8 +13,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Request};
 
 use super::*;
-use crate::blob::filesystem::FileStore;
-use crate::blob::sas::{SasKey, UPLOAD};
+use crate::blob::filesystem::containers::Containers;
+use crate::blob::sas::{Resource, SasKey, UPLOAD};
+use crate::blob::service::{CONTAINER, uploads};
 
 const NOW: UnixMs = UnixMs(1_767_323_045_678);
 const UNTIL: UnixMs = UnixMs(NOW.0 + 3_600_000);
@@ -67,12 +68,12 @@ impl Endpoint {
             std::env::temp_dir().join(format!("ironhub-endpoint-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).unwrap();
-        let store = FileStore::open(&dir.join("blobs")).unwrap();
+        let containers = Containers::open(&dir.join("blobs"), uploads(), NOW).unwrap();
         let key = SasKey::open(&dir.join("blob.key")).unwrap();
         let free = Arc::new(AtomicU64::new(ROOMY));
         let seen = free.clone();
         let free_space = Box::new(move || Ok(seen.load(Ordering::Relaxed)));
-        let service = Arc::new(BlobService::new(store, key, free_space, RESERVE));
+        let service = Arc::new(BlobService::new(containers, key, free_space, RESERVE));
         Self { service, dir, free }
     }
 
@@ -83,7 +84,8 @@ impl Endpoint {
 
     fn url_for(&self, blob: &str, permissions: &str, extra: &str) -> String {
         let name = BlobName::new(blob.into()).unwrap();
-        let token = self.service.key.token(CONTAINER, &name, permissions, UNTIL);
+        let resource = Resource::Blob(self.service.containers.uploads_name(), &name);
+        let token = self.service.key.token(resource, permissions, UNTIL);
         let token = token.strip_prefix('?').unwrap();
         format!("/{CONTAINER}/{}?{extra}{token}", name.url_path())
     }
@@ -122,10 +124,11 @@ impl Endpoint {
         self.ask(&format!("GET {}{headers}", self.url(blob, "")), "").await
     }
 
-    /// Files of any kind below the folder of blobs.
+    /// Files of any kind below the folder of blobs, but for what is known of containers.
     fn files(&self) -> usize {
         fn count(dir: &std::path::Path) -> usize {
             let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+            let entries = entries.filter(|path| !path.ends_with("container.json"));
             entries.map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()
         }
         count(&self.dir.join("blobs"))

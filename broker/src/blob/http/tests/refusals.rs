@@ -27,7 +27,7 @@ async fn nothing_opens_without_a_token_for_this_blob_and_operation() {
         // A token is good for one blob, never for the container.
         (
             format!("GET {}", read.replacen("/d1/a?", "?restype=container&comp=list&", 1)),
-            "400 InvalidQueryParameterValue",
+            "403 AuthenticationFailed",
         ),
         (format!("GET {}", read.replacen("/d1/a?", "?", 1)), "400 InvalidUri"),
     ] {
