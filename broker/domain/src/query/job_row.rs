@@ -1,4 +1,4 @@
-//! The row of one device of a job in `devices.jobs` (service-protocols.md 2.7).
+//! The rows of `devices.jobs` (service-protocols.md 2.7): what [`DeviceJob::json`] shows, looked up part by part.
 
 use serde_json::{Value, json};
 
@@ -6,107 +6,57 @@ use super::datum::Datum;
 use super::evaluate::Row;
 use super::expression::Step;
 use super::walk::walk;
+use crate::job::DeviceJob;
+use crate::method::MethodAnswer;
 use crate::time::UnixMs;
-use crate::twin::Object;
 
-/// Why a job failed on a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobError<'a> {
-    /// `error.code`
-    pub code: &'a str,
-    /// `error.description`
-    pub description: &'a str,
-}
-
-/// One row. Times are as in a [`TwinRow`](super::TwinRow); one that is not yet is undefined, and in the document null.
-#[derive(Clone, Debug)]
-pub struct JobRow<'a> {
-    /// `deviceId`
-    pub device: &'a str,
-    /// `moduleId`, if the job is for modules.
-    pub module: Option<&'a str>,
-    /// `jobId`
-    pub job: &'a str,
-    /// `jobType`: `scheduleUpdateTwin` or `scheduleDeviceMethod`.
-    pub kind: &'a str,
-    /// `status`: `pending`, `scheduled`, `running`, `completed`, `failed` or `canceled`.
-    pub status: &'a str,
-    /// `startTimeUtc`
-    pub started: Option<UnixMs>,
-    /// `endTimeUtc`
-    pub ended: Option<UnixMs>,
-    /// `createdDateTimeUtc`
-    pub created: UnixMs,
-    /// `lastUpdatedDateTimeUtc`
-    pub updated: UnixMs,
-    /// `outcome.deviceMethodResponse`: `{"status": ..., "payload": ...}`
-    pub response: Option<&'a Value>,
-    /// `error`
-    pub error: Option<JobError<'a>>,
-}
-
-impl Row for JobRow<'_> {
+/// What is not known is undefined. Times are texts as the row shows them, so they compare as texts do.
+impl Row for DeviceJob {
     fn value(&self, path: &[Step]) -> Option<Datum<'_>> {
         let (Step::Name(name), rest) = path.split_first()? else { return None };
-        let time = |time: UnixMs| Datum::owned(time.registry_time());
+        let time = |time: UnixMs| Datum::owned(time.iso8601());
         match (name.as_str(), rest) {
-            ("deviceId", []) => Some(Datum::text(self.device)),
-            ("moduleId", []) => self.module.map(Datum::text),
-            ("jobId", []) => Some(Datum::text(self.job)),
-            ("jobType", []) => Some(Datum::text(self.kind)),
-            ("status", []) => Some(Datum::text(self.status)),
-            ("startTimeUtc", []) => self.started.map(time),
-            ("endTimeUtc", []) => self.ended.map(time),
+            ("deviceId", []) => Some(Datum::text(self.identity.device.as_str())),
+            ("moduleId", []) => self.identity.module.as_ref().map(|id| Datum::text(id.as_str())),
+            ("jobId", []) => Some(Datum::text(self.job.as_str())),
+            ("jobType", []) => Some(Datum::text(self.job_type.as_str())),
+            ("status", []) => Some(Datum::text(self.status.as_str())),
+            ("startTimeUtc", []) => self.start.map(time),
+            ("endTimeUtc", []) => self.end.map(time),
             ("createdDateTimeUtc", []) => Some(time(self.created)),
             ("lastUpdatedDateTimeUtc", []) => Some(time(self.updated)),
-            ("outcome", []) => Some(self.outcome().into()),
-            ("outcome", [Step::Name(name), rest @ ..]) if name == "deviceMethodResponse" => {
-                match self.response {
-                    Some(response) => walk(response, rest).map(Datum::from),
-                    None => rest.is_empty().then_some(Datum::Null),
-                }
+            ("outcome", rest) => outcome(self.outcome.as_ref()?, rest),
+            ("error", []) => {
+                let error = self.error.as_ref()?;
+                Some(json!({ "code": error.code, "description": error.description }).into())
             }
-            ("error", []) => self.error_json().map(Datum::from),
-            ("error", [Step::Name(name)]) if name == "code" => {
-                self.error.as_ref().map(|error| Datum::text(error.code))
-            }
-            ("error", [Step::Name(name)]) if name == "description" => {
-                self.error.as_ref().map(|error| Datum::text(error.description))
-            }
+            ("error", [Step::Name(name)]) => match name.as_str() {
+                "code" => self.error.as_ref().map(|error| Datum::text(&error.code)),
+                "description" => self.error.as_ref().map(|error| Datum::text(&error.description)),
+                _ => None,
+            },
             _ => None,
         }
     }
 }
 
-impl JobRow<'_> {
-    /// The document that `SELECT *` returns.
-    pub fn to_json(&self) -> Object {
-        let time = |time: UnixMs| Value::from(time.registry_time());
-        let mut row = Object::new();
-        row.insert("deviceId".into(), self.device.into());
-        if let Some(module) = self.module {
-            row.insert("moduleId".into(), module.into());
+/// The payload is read only where a path leads into it.
+fn outcome<'a>(answer: &MethodAnswer, path: &[Step]) -> Option<Datum<'a>> {
+    let payload = || serde_json::from_slice::<Value>(&answer.payload).unwrap_or_default();
+    let response = || json!({ "status": answer.status, "payload": payload() });
+    let is = |step: &Step, wanted: &str| matches!(step, Step::Name(name) if name == wanted);
+    match path {
+        [] => Some(json!({ "deviceMethodResponse": response() }).into()),
+        [first] if is(first, "deviceMethodResponse") => Some(response().into()),
+        [first, second, rest @ ..] if is(first, "deviceMethodResponse") => {
+            if is(second, "status") && rest.is_empty() {
+                Some(Datum::Number(answer.status.into()))
+            } else if is(second, "payload") {
+                walk(&payload(), rest).cloned().map(Datum::from)
+            } else {
+                None
+            }
         }
-        row.insert("jobId".into(), self.job.into());
-        row.insert("jobType".into(), self.kind.into());
-        row.insert("status".into(), self.status.into());
-        row.insert("startTimeUtc".into(), self.started.map_or(Value::Null, time));
-        row.insert("endTimeUtc".into(), self.ended.map_or(Value::Null, time));
-        row.insert("createdDateTimeUtc".into(), time(self.created));
-        row.insert("lastUpdatedDateTimeUtc".into(), time(self.updated));
-        row.insert("outcome".into(), self.outcome());
-        if let Some(error) = self.error_json() {
-            row.insert("error".into(), error);
-        }
-        row
-    }
-
-    fn outcome(&self) -> Value {
-        json!({ "deviceMethodResponse": self.response })
-    }
-
-    fn error_json(&self) -> Option<Value> {
-        let JobError { code, description } = self.error.as_ref()?;
-        Some(json!({ "code": code, "description": description }))
+        _ => None,
     }
 }

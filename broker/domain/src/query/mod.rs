@@ -4,7 +4,7 @@
 //! [`Query::parse`] and [`Condition::parse`] read text, in time linear in its length, and say where it is wrong. A query is
 //! carried out by whoever has the rows: [`Query::plan`] tells which of them need to be looked at, [`Query::is_met`] which
 //! belong to the result, and [`Query::project`] or an [`Aggregator`] what is returned. Rows are anything with values at
-//! paths ([`Row`]); [`TwinRow`] and [`JobRow`] make them of the hub's records without building JSON.
+//! paths ([`Row`]); [`TwinRow`] and [`DeviceJob`](crate::job::DeviceJob) make them of the hub's records without building JSON.
 
 mod aggregate;
 mod condition;
@@ -31,7 +31,7 @@ pub use error::QueryError;
 pub use evaluate::Row;
 pub use expression::{Arithmetic, Comparison, Expression, Path, Step};
 pub use function::Function;
-pub use job_row::{JobError, JobRow};
+
 pub use names::Dialect;
 pub use plan::{IndexKey, Plan};
 pub use statement::{Column, ColumnValue, Query, Select, Source};
