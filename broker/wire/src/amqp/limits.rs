@@ -37,8 +37,13 @@ pub const IDLE_TIMEOUT_MS_MIN: u32 = 1_000;
 /// Milliseconds a peer has to come from its first byte to `open`.
 pub const HANDSHAKE_MS: u64 = 30_000;
 
-/// Bytes of messages that a connection holds while their last transfer has not come, over all its links.
-pub const PARTIAL_BYTES_MAX: usize = 1_048_576;
+/// Bytes of messages that a connection may always hold while their last transfer has not come: one largest message and
+/// its encoding.
+pub const PARTIAL_BYTES_OWN: usize = 524_288;
+
+/// Bytes of such messages that the connections of a node hold beyond that, together: the largest messages of some five
+/// hundred devices at a time.
+pub const PARTIAL_POOL_BYTES: usize = 134_217_728;
 
 /// Unsettled deliveries to the peer that a session remembers.
 pub const UNSETTLED_MAX: usize = 2_048;
@@ -58,4 +63,4 @@ pub const DATA_SECTIONS_MAX: usize = 4_096;
 // The peer must be able to send something after it was told to wait, or it waits for ever.
 const _: () = assert!(SESSION_WINDOW > 1);
 // One maximal frame always fits what a connection may hold.
-const _: () = assert!(PARTIAL_BYTES_MAX > FRAME_BYTES_MAX as usize);
+const _: () = assert!(PARTIAL_BYTES_OWN > FRAME_BYTES_MAX as usize);

@@ -1,12 +1,14 @@
 //! What the engine has ready: bytes for the peer and events for the owner, and the numbers all sessions share.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 
 use super::event::Event;
 use super::frame::{FrameKind, put_frame};
-use super::limits::{FRAME_BYTES_MIN, PARTIAL_BYTES_MAX};
+use super::limits::FRAME_BYTES_MIN;
+use super::partials::{PartialPool, Partials};
 use super::performative::Performative;
 
 /// Shared by all sessions of a connection.
@@ -18,20 +20,20 @@ pub(super) struct Outbox {
     pub(super) events: VecDeque<Event>,
     /// Largest frame the peer takes.
     pub(super) frame_max: u32,
-    /// Bytes of incoming messages that are not complete, over all links.
-    pub(super) partial_bytes: usize,
+    /// What incoming messages that are not complete hold, over all links.
+    pub(super) partials: Partials,
     /// Links on all sessions.
     pub(super) links: usize,
     next_serial: u32,
 }
 
 impl Outbox {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(pool: Arc<PartialPool>) -> Self {
         Self {
             bytes: BytesMut::new(),
             events: VecDeque::new(),
             frame_max: FRAME_BYTES_MIN,
-            partial_bytes: 0,
+            partials: Partials::new(pool),
             links: 0,
             next_serial: 0,
         }
@@ -45,11 +47,5 @@ impl Outbox {
     pub(super) fn serial(&mut self) -> u32 {
         self.next_serial = self.next_serial.wrapping_add(1);
         self.next_serial
-    }
-
-    /// Books `bytes` more of incomplete messages; false if that is too much.
-    pub(super) fn book_partial(&mut self, bytes: usize) -> bool {
-        self.partial_bytes += bytes;
-        self.partial_bytes <= PARTIAL_BYTES_MAX
     }
 }

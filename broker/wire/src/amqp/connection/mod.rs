@@ -28,8 +28,9 @@ use super::codec::Text;
 use super::condition;
 use super::event::Event;
 use super::frame::{FrameKind, next_frame};
-use super::limits::{CHANNEL_MAX, FRAME_BYTES_MAX, OUTPUT_BYTES_HIGH};
+use super::limits::{CHANNEL_MAX, FRAME_BYTES_MAX, OUTPUT_BYTES_HIGH, PARTIAL_POOL_BYTES};
 use super::outbox::Outbox;
+use super::partials::PartialPool;
 use super::performative::{Begin, Close, End, Error, Performative};
 use super::session::{Fault, Session};
 
@@ -42,6 +43,8 @@ pub struct ConnectionConfig {
     pub idle_timeout_ms: u32,
     /// Milliseconds a peer has to come to `open`.
     pub handshake_ms: u64,
+    /// What they may hold together of messages that are not complete.
+    pub partials: Arc<PartialPool>,
 }
 
 impl Default for ConnectionConfig {
@@ -50,6 +53,7 @@ impl Default for ConnectionConfig {
             container_id: Text::from_static("ironhub"),
             idle_timeout_ms: super::limits::IDLE_TIMEOUT_MS,
             handshake_ms: super::limits::HANDSHAKE_MS,
+            partials: Arc::new(PartialPool::new(PARTIAL_POOL_BYTES)),
         }
     }
 }
@@ -94,9 +98,9 @@ impl Connection {
     /// A connection whose first byte has not come.
     pub fn new(config: Arc<ConnectionConfig>, now: u64) -> Self {
         Self {
+            outbox: Outbox::new(config.partials.clone()),
             config,
             state: State::Header,
-            outbox: Outbox::new(),
             sessions: Vec::new(),
             peer_idle_ms: 0,
             begun: now,
@@ -334,7 +338,7 @@ impl Connection {
         }
         self.outbox.events.clear();
         self.outbox.links = 0;
-        self.outbox.partial_bytes = 0;
+        self.outbox.partials.clear();
     }
 
     fn find(&self, channel: u16) -> Option<usize> {

@@ -6,7 +6,7 @@ use super::{Fault, Session};
 use crate::amqp::condition;
 use crate::amqp::delivery::Partial;
 use crate::amqp::event::{Event, LinkId};
-use crate::amqp::limits::{PARTIAL_BYTES_MAX, SESSION_WINDOW};
+use crate::amqp::limits::SESSION_WINDOW;
 use crate::amqp::link::Phase;
 use crate::amqp::outbox::Outbox;
 use crate::amqp::performative::{DeliveryState, Error, Role, Transfer};
@@ -30,7 +30,8 @@ impl Session {
                 Err(Fault::Session(Error::new(condition::NOT_ALLOWED, text)))
             }
             (Phase::Attaching | Phase::Attached, Role::Receiver) => {
-                self.take(id, transfer, payload, outbox)
+                self.take(id, transfer, payload, outbox);
+                Ok(())
             }
         }
     }
@@ -50,54 +51,42 @@ impl Session {
         Ok(())
     }
 
-    fn take(
-        &mut self,
-        id: LinkId,
-        transfer: Transfer,
-        payload: Bytes,
-        outbox: &mut Outbox,
-    ) -> Result<(), Fault> {
-        let Some(link) = self.link(id) else { return Ok(()) };
+    fn take(&mut self, id: LinkId, transfer: Transfer, payload: Bytes, outbox: &mut Outbox) {
+        let Some(link) = self.link(id) else { return };
         let Some(partial) = link.partial.as_deref() else {
             return self.take_first(id, transfer, payload, outbox);
         };
         if transfer.delivery_id.is_some_and(|delivery| delivery != partial.delivery) {
             let text = "a delivery began before the one before it was complete";
             self.expel(id, Error::new(condition::INVALID_FIELD, text), outbox);
-            return Ok(());
+            return;
         }
         if transfer.aborted {
-            outbox.partial_bytes -= link.partial_bytes();
+            outbox.partials.release(link.partial_bytes());
             link.partial = None;
             self.top_up(id, outbox);
-            return Ok(());
+            return;
         }
-        self.append(id, &transfer, &payload, outbox)
+        self.append(id, &transfer, &payload, outbox);
     }
 
-    fn take_first(
-        &mut self,
-        id: LinkId,
-        transfer: Transfer,
-        payload: Bytes,
-        outbox: &mut Outbox,
-    ) -> Result<(), Fault> {
-        let Some(link) = self.link(id) else { return Ok(()) };
+    fn take_first(&mut self, id: LinkId, transfer: Transfer, payload: Bytes, outbox: &mut Outbox) {
+        let Some(link) = self.link(id) else { return };
         let Some(delivery) = transfer.delivery_id else {
             let text = "the first transfer of a delivery has no delivery-id";
             self.expel(id, Error::new(condition::INVALID_FIELD, text), outbox);
-            return Ok(());
+            return;
         };
         if link.credit == 0 {
             let text = "a delivery beyond the link's credit";
             self.expel(id, Error::new(condition::TRANSFER_LIMIT_EXCEEDED, text), outbox);
-            return Ok(());
+            return;
         }
         link.credit -= 1;
         link.delivery_count = link.delivery_count.wrapping_add(1);
         if transfer.aborted {
             self.top_up(id, outbox);
-            return Ok(());
+            return;
         }
         if transfer.more {
             link.partial = Some(Box::new(Partial::begin(delivery, &transfer)));
@@ -105,7 +94,7 @@ impl Session {
         }
         if payload.len() as u64 > link.message_bytes_max {
             self.expel_oversize(id, outbox);
-            return Ok(());
+            return;
         }
         link.in_hand += 1;
         outbox.events.push_back(Event::Transfer {
@@ -116,40 +105,33 @@ impl Session {
             format: transfer.message_format.unwrap_or(0),
             message: payload,
         });
-        Ok(())
     }
 
     /// Adds a transfer to the incomplete message of a link.
-    fn append(
-        &mut self,
-        id: LinkId,
-        transfer: &Transfer,
-        payload: &[u8],
-        outbox: &mut Outbox,
-    ) -> Result<(), Fault> {
-        let Some(link) = self.link(id) else { return Ok(()) };
-        let Some(partial) = link.partial.as_deref_mut() else { return Ok(()) };
+    fn append(&mut self, id: LinkId, transfer: &Transfer, payload: &[u8], outbox: &mut Outbox) {
+        let Some(link) = self.link(id) else { return };
+        let Some(partial) = link.partial.as_deref_mut() else { return };
         if (partial.data.len() + payload.len()) as u64 > link.message_bytes_max {
             self.expel_oversize(id, outbox);
-            return Ok(());
+            return;
+        }
+        if !outbox.partials.hold(payload.len()) {
+            let text = "too many messages are under way that are not complete";
+            self.expel(id, Error::new(condition::RESOURCE_LIMIT_EXCEEDED, text), outbox);
+            return;
         }
         partial.data.extend_from_slice(payload);
         partial.settled |= transfer.settled.unwrap_or(false);
-        if !outbox.book_partial(payload.len()) {
-            let text = format!("incomplete messages of more than {PARTIAL_BYTES_MAX} bytes");
-            return Err(Fault::Connection(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, text)));
-        }
         if transfer.more {
-            return Ok(());
+            return;
         }
-        let Some(partial) = link.partial.take() else { return Ok(()) };
-        outbox.partial_bytes -= partial.data.len();
+        let Some(partial) = link.partial.take() else { return };
+        outbox.partials.release(partial.data.len());
         link.in_hand += 1;
         let Partial { delivery, tag, format, settled, data } = *partial;
         let message = data.freeze();
         let event = Event::Transfer { link: id, delivery, tag, settled, format, message };
         outbox.events.push_back(event);
-        Ok(())
     }
 
     fn expel_oversize(&mut self, id: LinkId, outbox: &mut Outbox) {

@@ -228,7 +228,7 @@ impl Session {
         for (handle, slot) in std::mem::take(&mut self.links).into_iter().enumerate() {
             let Some(link) = slot else { continue };
             outbox.links -= 1;
-            outbox.partial_bytes -= link.partial_bytes();
+            outbox.partials.release(link.partial_bytes());
             if link.phase != Phase::DetachSent {
                 let link = self.link_id(handle as u16, link.serial);
                 let error = error.cloned().map(Box::new);
@@ -274,7 +274,7 @@ impl Session {
         self.pending.retain(|pending| pending.handle != handle);
         self.unsettled.retain(|unsettled| unsettled.handle != handle);
         if let Some(link) = self.links[usize::from(handle)].as_deref_mut() {
-            outbox.partial_bytes -= link.partial_bytes();
+            outbox.partials.release(link.partial_bytes());
             link.partial = None;
         }
     }

@@ -1,8 +1,8 @@
 use super::peer::Peer;
 use crate::amqp::codec::Text;
-use crate::amqp::event::{AttachReply, Event};
+use crate::amqp::event::Event;
 use crate::amqp::frame::{FrameKind, put_frame};
-use crate::amqp::limits::{LINK_NAME_BYTES_MAX, PARTIAL_BYTES_MAX};
+use crate::amqp::limits::LINK_NAME_BYTES_MAX;
 use crate::amqp::performative::{
     Attach, Detach, Disposition, End, Error, Flow, Performative, Role, Transfer,
 };
@@ -188,22 +188,6 @@ fn malformed_deliveries_detach_the_link() {
         },
         invalid,
     );
-}
-
-#[test]
-fn incomplete_messages_are_bounded_over_all_links() {
-    let mut peer = Peer::with_session(512, 100);
-    let parts = PARTIAL_BYTES_MAX / 60_000 + 1;
-    for handle in 0..parts as u32 {
-        let attach = Peer::attach_frame(handle, Role::Sender);
-        peer.write(3, Performative::Attach(Box::new(attach)));
-        let Some(Event::Attach { link, attach }) = peer.event() else { panic!("an attach") };
-        let reply = AttachReply { max_message_size: 100_000, credit: 1, ..AttachReply::default() };
-        peer.connection.accept(link, &attach, reply);
-        peer.transfer(handle, handle, true, &[0; 60_000]);
-    }
-    assert!(matches!(peer.events()[..], [Event::Closed { error: Some(_) }]));
-    assert_eq!(peer.fault(), ("close", "amqp:resource-limit-exceeded".to_owned()));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 mod faults;
+mod interleaved;
 mod opening;
 mod peer;
 mod transfers;

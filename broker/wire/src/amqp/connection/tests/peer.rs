@@ -8,6 +8,7 @@ use crate::amqp::codec::Text;
 use crate::amqp::connection::{Connection, ConnectionConfig};
 use crate::amqp::event::{AttachReply, Event, LinkId};
 use crate::amqp::frame::{AMQP_HEADER, FrameKind, next_frame, put_frame};
+use crate::amqp::partials::PartialPool;
 use crate::amqp::performative::{
     Attach, Begin, Error, Flow, Open, Performative, Role, Source, Target, Transfer,
 };
@@ -23,13 +24,29 @@ pub struct Peer {
 
 impl Peer {
     pub fn new() -> Self {
-        let connection = Connection::new(Arc::new(ConnectionConfig::default()), 0);
+        Self::of(ConnectionConfig::default())
+    }
+
+    fn of(config: ConnectionConfig) -> Self {
+        let connection = Connection::new(Arc::new(config), 0);
         Self { connection, input: BytesMut::new(), now: 0 }
+    }
+
+    /// With a session on channel 3, and a pool for incomplete messages.
+    pub fn with_pool(partials: Arc<PartialPool>) -> Self {
+        let config = ConnectionConfig { partials, ..ConnectionConfig::default() };
+        let mut peer = Self::of(config).opened(512);
+        peer.begin_session(100);
+        peer
     }
 
     /// Past `open`, without SASL.
     pub fn open(max_frame_size: u32) -> Self {
-        let mut peer = Self::new();
+        Self::new().opened(max_frame_size)
+    }
+
+    fn opened(mut self, max_frame_size: u32) -> Self {
+        let peer = &mut self;
         peer.input.extend_from_slice(&AMQP_HEADER);
         let open = Open {
             container_id: Text::from_static("peer"),
@@ -41,18 +58,22 @@ impl Peer {
         assert!(matches!(peer.events()[..], [Event::Opened(_)]));
         let bytes = peer.take_output();
         assert_eq!(bytes[..8], AMQP_HEADER);
-        peer
+        self
     }
 
     /// With a session on channel 3.
     pub fn with_session(max_frame_size: u32, incoming_window: u32) -> Self {
         let mut peer = Self::open(max_frame_size);
-        peer.begin(3, incoming_window);
-        assert_eq!(peer.events(), []);
-        let read = peer.read();
+        peer.begin_session(incoming_window);
+        peer
+    }
+
+    fn begin_session(&mut self, incoming_window: u32) {
+        self.begin(3, incoming_window);
+        assert_eq!(self.events(), []);
+        let read = self.read();
         assert!(matches!(&read[..], [(3, Performative::Begin(begin), _)]
             if begin.remote_channel == Some(3) && begin.handle_max == Some(255)));
-        peer
     }
 
     pub fn begin(&mut self, channel: u16, incoming_window: u32) {
@@ -85,9 +106,19 @@ impl Peer {
 
     /// Attaches a link on channel 3 that the server takes.
     pub fn attach(&mut self, handle: u32, role: Role, credit: u32) -> LinkId {
+        self.attach_sized(handle, role, credit, 1000)
+    }
+
+    /// The same with the size of its largest message.
+    pub fn attach_sized(
+        &mut self,
+        handle: u32,
+        role: Role,
+        credit: u32,
+        max_message_size: u64,
+    ) -> LinkId {
         self.write(3, Performative::Attach(Box::new(Self::attach_frame(handle, role))));
         let Some(Event::Attach { link, attach }) = self.event() else { panic!("an attach") };
-        let max_message_size = 1000;
         let reply = AttachReply { max_message_size, credit, ..AttachReply::default() };
         self.connection.accept(link, &attach, reply);
         link
