@@ -129,7 +129,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     );
     amqp.services = Some(router.clone());
     amqp.handshake_timeout = config.handshake_timeout;
-    amqp.token_timeout = config.handshake_timeout;
     let mqtt = MqttContext::new(router.clone(), &config, draining.clone());
     let amqp = AmqpContext::new(amqp);
     let blob = Arc::new(Storage::open(&config, disk_reserve(&config), NodeFacts::now())?);

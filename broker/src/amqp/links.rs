@@ -8,7 +8,6 @@ use ironhub_wire::amqp::{
     Attach, AttachReply, DeliveryState, Error, Event, LinkId, Role, Text, condition,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
 
 use super::address::{self, Address};
 use super::asking::PutToken;
@@ -50,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 metrics::opened();
                 tracing::debug!(container = %open.container_id, hostname = ?open.hostname, "AMQP connection opened");
                 if !self.grants.any(wall_clock()) {
-                    self.token_due = Some(Instant::now() + self.context.options.token_timeout);
+                    self.token_due = Some(self.handshake_ends());
                 }
             }
             Event::Attach { link, attach } => self.on_attach(link, &attach),

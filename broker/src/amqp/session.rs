@@ -180,8 +180,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     ) -> Result<bool, SocketEnd> {
         let now = self.now();
         let mut moved = self.socket.poll_write(cx, &mut self.connection, now)?;
-        let room = self.connection.output_len() < OUTPUT_BYTES_HIGH && !self.devices.is_full();
-        if room && !self.connection.is_closed() {
+        let full = self.connection.output_len() >= OUTPUT_BYTES_HIGH
+            || self.devices.is_full()
+            || self.services.is_full();
+        if !full && !self.connection.is_closed() {
             moved |= self.socket.poll_read(cx)?;
         }
         moved |= self.devices.inbox().poll(cx);
@@ -241,6 +243,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             deadline = deadline.min(now + left.min(SLEEP_MAX));
         }
         deadline
+    }
+
+    /// Until when a client must be known.
+    pub(super) fn handshake_ends(&self) -> Instant {
+        self.started + self.context.options.handshake_timeout
     }
 
     /// Milliseconds since the connection began.

@@ -4,13 +4,11 @@
 mod attach;
 mod message;
 mod notices;
+mod sending;
 
-use std::collections::VecDeque;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use bytes::Bytes;
-use ironhub_domain::HubError;
 use ironhub_domain::notice::NoticeKind;
 use ironhub_wire::amqp::{
     Attach, AttachReply, Connection, DeliveryState, Error, LinkId, Role, condition,
@@ -18,9 +16,9 @@ use ironhub_wire::amqp::{
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::errors;
 use crate::router::Router;
 use notices::NoticeLinks;
+use sending::Sending;
 
 /// Messages that a service may have under way on one link.
 const SEND_CREDIT: u32 = 100;
@@ -63,19 +61,11 @@ impl ServiceNode {
     }
 }
 
-/// A message that is on its way into a queue.
-struct Sending {
-    link: LinkId,
-    /// `None` if it came settled.
-    delivery: Option<u32>,
-    result: oneshot::Receiver<Result<u64, HubError>>,
-}
-
 /// The service links of a connection.
 #[derive(Default)]
 pub(super) struct Services {
     senders: Vec<LinkId>,
-    sending: VecDeque<Sending>,
+    sending: Sending,
     notices: NoticeLinks,
 }
 
@@ -110,6 +100,11 @@ impl Services {
         }
     }
 
+    /// Whether reading must wait until messages have reached their queues.
+    pub(super) fn is_full(&self) -> bool {
+        self.sending.is_full()
+    }
+
     /// The nodes of the links, for a look at whether they are still allowed.
     pub(super) fn nodes(&self) -> impl Iterator<Item = (LinkId, ServiceNode)> {
         let senders = self.senders.iter().map(|link| (*link, ServiceNode::DeviceBound));
@@ -141,7 +136,7 @@ impl Services {
                 return true;
             }
         };
-        let (answer, result) = oneshot::channel();
+        let (answer, outcome) = oneshot::channel();
         let router = router.clone();
         // A task for each: messages of one device reach its mailbox in the order of the transfers, since tasks of a thread
         // start in the order they were made.
@@ -150,7 +145,7 @@ impl Services {
             let _ = answer.send(router.send_c2d(&identity, message).await);
         });
         let delivery = (!settled).then_some(delivery);
-        self.sending.push_back(Sending { link, delivery, result });
+        self.sending.push(link, delivery, bytes.len(), outcome);
         true
     }
 
@@ -185,29 +180,10 @@ impl Services {
         connection: &mut Connection,
         router: &Router,
     ) -> bool {
-        let before = self.sending.len();
-        self.sending.retain_mut(|sending| {
-            let Poll::Ready(answer) = Pin::new(&mut sending.result).poll(cx) else { return true };
-            // The task is gone without an answer only when its node stops.
-            let state = match answer.unwrap_or(Err(HubError::ShuttingDown)) {
-                Ok(_) => DeliveryState::Accepted,
-                Err(error) => {
-                    tracing::debug!(%error, "a cloud-to-device message is refused");
-                    DeliveryState::rejected(errors::error(&error))
-                }
-            };
-            match sending.delivery {
-                Some(delivery) => connection.settle(sending.link, delivery, state),
-                None => connection.consumed(sending.link),
-            }
-            false
-        });
-        if self.sending.is_empty() && self.sending.capacity() > 0 {
-            self.sending = VecDeque::new();
-        }
+        let told = self.sending.poll(cx, connection);
         let settled = self.notices.poll(cx, connection);
         let sent = self.notices.send(connection, router);
-        before != self.sending.len() || settled || sent
+        told || settled || sent
     }
 
     /// When to look for notices again.

@@ -88,7 +88,7 @@ fn policies_without_service_connect_and_narrow_scopes_read_nothing() {
 #[test]
 fn a_connection_without_token_is_closed_in_time() {
     run(|| async {
-        let hub = Hub::new(|options| options.token_timeout = Duration::from_millis(50));
+        let hub = Hub::new(|options| options.handshake_timeout = Duration::from_millis(500));
         let mut client = hub.connect().await;
         assert_eq!(client.fault().await, ("close", "amqp:unauthorized-access".to_owned()));
     });

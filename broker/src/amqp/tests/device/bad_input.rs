@@ -109,7 +109,7 @@ fn a_connection_that_breaks_ends_its_sessions() {
 fn nobody_without_a_token_costs_more_than_a_refusal() {
     run(|| async {
         let hub = Hub::new(|options| {
-            options.token_timeout = std::time::Duration::from_millis(100);
+            options.handshake_timeout = std::time::Duration::from_millis(500);
         });
         let mut client = hub.connect().await;
         client.attach(2, Role::Sender, EVENTS).await;
