@@ -74,6 +74,15 @@ impl IdentityId {
     pub fn module(device: DeviceId, module: ModuleId) -> Self {
         Self { device, module: Some(module) }
     }
+
+    /// Where it is in the hub's resources: `devices/{id}`, and `devices/{id}/modules/{id}` for a module
+    /// (device-protocols.md 1.2).
+    pub fn path(&self) -> String {
+        match &self.module {
+            None => format!("devices/{}", self.device),
+            Some(module) => format!("devices/{}/modules/{module}", self.device),
+        }
+    }
 }
 
 impl From<DeviceId> for IdentityId {

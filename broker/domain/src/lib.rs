@@ -18,5 +18,6 @@ pub mod registry;
 pub mod time;
 pub mod twin;
 pub mod upload;
+pub mod uuid;
 
 pub use error::HubError;

@@ -26,13 +26,7 @@ impl Bearer {
     pub(super) fn may_act_as(&self, identity: &IdentityId) -> bool {
         match self {
             Self::Identity(own) => own == identity,
-            Self::Policy(principal) => {
-                let path = match &identity.module {
-                    None => format!("devices/{}", identity.device),
-                    Some(module) => format!("devices/{}/modules/{module}", identity.device),
-                };
-                principal.may(Permissions::DEVICE_CONNECT, &path)
-            }
+            Self::Policy(principal) => principal.may(Permissions::DEVICE_CONNECT, &identity.path()),
         }
     }
 

@@ -24,6 +24,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod value_text;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,10 +55,9 @@ pub struct AmqpOptions {
     pub devices: Arc<dyn DeviceOwners>,
     /// The hub that the service endpoints work on; without it they are no nodes of this hub.
     pub services: Option<Router>,
-    /// From the first byte to `open`.
+    /// From the first byte to `open`, and to the first good token or identity: a client that has shown neither by then is
+    /// closed (service-protocols.md 3.2).
     pub handshake_timeout: Duration,
-    /// From `open` to the first good token or identity (device-protocols.md 3.2).
-    pub token_timeout: Duration,
     /// How long a link outlives its token.
     pub token_grace: Duration,
     /// Connections close when it becomes true.
@@ -65,7 +65,7 @@ pub struct AmqpOptions {
 }
 
 impl AmqpOptions {
-    /// With the time limits of device-protocols.md 3.2 and service-protocols.md 3.2.
+    /// With the time limits of service-protocols.md 3.2.
     pub fn new(
         hub_host: String,
         policies: Box<dyn Fn() -> Arc<PolicySet> + Send + Sync>,
@@ -80,7 +80,6 @@ impl AmqpOptions {
             devices,
             services: None,
             handshake_timeout: Duration::from_secs(30),
-            token_timeout: Duration::from_secs(60),
             token_grace: Duration::from_millis(SAS_CLOCK_SKEW_MS),
             draining,
         }

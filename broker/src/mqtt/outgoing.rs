@@ -1,6 +1,6 @@
 //! Cloud-to-device messages on their way to the client (device-protocols.md 2.10).
 
-use ironhub_domain::c2d::{AckMode, Delivery as Locked, LockToken};
+use ironhub_domain::c2d::{Delivery as Locked, LockToken};
 use ironhub_domain::limits::C2D_SHORT_NUMBERS;
 use ironhub_domain::time::UnixMs;
 use ironhub_wire::mqtt::device_topic::DeviceBound;
@@ -118,13 +118,7 @@ fn topic(delivery: &Locked, identity: &Identity) -> String {
         .system("$.ct", system.content_type.as_deref())
         .system("$.ce", system.content_encoding.as_deref())
         .system("$.ctime", created.as_deref());
-    let ack = match message.ack {
-        AckMode::None => None,
-        AckMode::Positive => Some("positive"),
-        AckMode::Negative => Some("negative"),
-        AckMode::Full => Some("full"),
-    };
-    topic.system("iothub-ack", ack);
+    topic.system("iothub-ack", message.ack.shown());
     for property in &message.properties {
         topic.pair(&property.name, property.value.as_deref());
     }
@@ -133,7 +127,7 @@ fn topic(delivery: &Locked, identity: &Identity) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ironhub_domain::c2d::{C2dMessage, C2dProperties};
+    use ironhub_domain::c2d::{AckMode, C2dMessage, C2dProperties};
     use ironhub_domain::event::AppProperty;
     use ironhub_domain::ids::DeviceId;
 

@@ -16,6 +16,11 @@ impl AckMode {
         }
     }
 
+    /// The value of `iothub-ack` that a device is shown: none when nobody asked for feedback.
+    pub fn shown(self) -> Option<&'static str> {
+        (self != Self::None).then(|| self.as_str())
+    }
+
     /// Reads a value of `iothub-ack`, in any letter case; the empty value means none.
     pub fn parse(text: &str) -> Option<Self> {
         let known = [Self::None, Self::Positive, Self::Negative, Self::Full];

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::c2d::message::{AckMode, C2dMessage};
 use crate::time::UnixMs;
+use crate::uuid::Uuid;
 
 /// Names one delivery of one message: a random UUID, which is also the AMQP delivery tag (device-protocols.md 3.7).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,11 +28,7 @@ impl LockToken {
 
 impl fmt::Display for LockToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            let dash = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
-            write!(f, "{dash}{byte:02x}")?;
-        }
-        Ok(())
+        Uuid(self.0).fmt(f)
     }
 }
 

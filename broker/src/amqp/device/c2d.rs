@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use ironhub_domain::c2d::{AckMode, C2dMessage, Delivery, LockToken, Settlement};
+use ironhub_domain::c2d::{C2dMessage, Delivery, LockToken, Settlement};
 use ironhub_domain::ids::IdentityId;
 use ironhub_domain::limits::C2D_QUEUE_MAX;
 use ironhub_wire::amqp::message::MessageBuilder;
@@ -155,7 +155,7 @@ fn render(delivery: &Delivery, identity: &IdentityId) -> Bytes {
             map.symbol("x-opt-lock-token").text(&delivery.lock.to_string());
         })
         .properties(&standard(message, identity));
-    let ack = ack_word(message.ack);
+    let ack = message.ack.shown();
     let builder = if ack.is_none() && message.properties.is_empty() {
         builder
     } else {
@@ -176,12 +176,7 @@ fn standard(message: &C2dMessage, identity: &IdentityId) -> Properties {
     let system = &message.system;
     let id = |id: &Option<String>| id.as_deref().map(|id| MessageId::String(Text::from(id)));
     let symbol = |text: &Option<String>| text.as_deref().map(Symbol::lossy);
-    let to = match &identity.module {
-        None => format!("/devices/{}/messages/devicebound", identity.device),
-        Some(module) => {
-            format!("/devices/{}/modules/{module}/messages/devicebound", identity.device)
-        }
-    };
+    let to = format!("/{}/messages/devicebound", identity.path());
     Properties {
         message_id: id(&system.message_id),
         user_id: system.user_id.as_deref().map(|id| Bytes::copy_from_slice(id.as_bytes())),
@@ -195,15 +190,6 @@ fn standard(message: &C2dMessage, identity: &IdentityId) -> Properties {
     }
 }
 
-fn ack_word(ack: AckMode) -> Option<&'static str> {
-    match ack {
-        AckMode::None => None,
-        AckMode::Positive => Some("positive"),
-        AckMode::Negative => Some("negative"),
-        AckMode::Full => Some("full"),
-    }
-}
-
 /// Times and counts are far below the limit of a long.
 fn long(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
@@ -211,7 +197,7 @@ fn long(n: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use ironhub_domain::c2d::C2dProperties;
+    use ironhub_domain::c2d::{AckMode, C2dProperties};
     use ironhub_domain::event::AppProperty;
     use ironhub_domain::ids::{DeviceId, ModuleId};
     use ironhub_domain::time::UnixMs;

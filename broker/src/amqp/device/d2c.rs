@@ -1,16 +1,14 @@
 //! A device's AMQP message, or batch of messages, as the hub keeps it (device-protocols.md 3.8). Pure.
 
-use std::fmt::Write;
-
 use bytes::Bytes;
 use ironhub_domain::HubError;
 use ironhub_domain::event::{AppProperty, D2cMessage};
 use ironhub_domain::limits::D2C_MESSAGE_BYTES_MAX;
-use ironhub_domain::time::UnixMs;
 use ironhub_wire::amqp::message::{BATCH_FORMAT, Body};
 use ironhub_wire::amqp::{DecodeError, Message, MessageId, Properties, Symbol, Text, Value};
 
 use crate::amqp::errors;
+use crate::amqp::value_text::{NotText, iso8601, text_of};
 
 /// Application properties of one message, at most: each costs far more memory than its bytes on the wire.
 const PROPERTIES_MAX: usize = 1024;
@@ -22,6 +20,12 @@ pub(super) enum BadMessage {
     Decode(#[from] DecodeError),
     #[error("{0}")]
     Hub(#[from] HubError),
+}
+
+impl From<NotText> for BadMessage {
+    fn from(why: NotText) -> Self {
+        Self::Hub(why.into())
+    }
 }
 
 impl BadMessage {
@@ -119,61 +123,6 @@ fn standard(taken: &mut D2cMessage, properties: Properties) -> Result<(), BadMes
     Ok(())
 }
 
-/// A value as text, as the other protocols would have brought it; null stays null.
-fn text_of(value: &Value) -> Result<Option<String>, BadMessage> {
-    Ok(Some(match value {
-        Value::Null => return Ok(None),
-        Value::String(text) => text.as_str().to_owned(),
-        Value::Symbol(symbol) => symbol.as_str().to_owned(),
-        Value::Bool(flag) => flag.to_string(),
-        Value::Timestamp(ms) => iso8601(*ms),
-        Value::Ulong(n) => n.to_string(),
-        Value::Float(n) => n.to_string(),
-        Value::Double(n) => n.to_string(),
-        Value::Char(c) => c.to_string(),
-        Value::Uuid(bytes) => uuid(bytes),
-        Value::Binary(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => text.to_owned(),
-            // Properties are text to every consumer, and a replacement character would change data unseen.
-            Err(_) => return Err(invalid("a binary property is not UTF-8")),
-        },
-        Value::Ubyte(_)
-        | Value::Ushort(_)
-        | Value::Uint(_)
-        | Value::Byte(_)
-        | Value::Short(_)
-        | Value::Int(_)
-        | Value::Long(_) => value.as_integer().unwrap_or_default().to_string(),
-        Value::Decimal32(_)
-        | Value::Decimal64(_)
-        | Value::Decimal128(_)
-        | Value::List(_)
-        | Value::Map(_)
-        | Value::Array(_)
-        | Value::Described(_) => {
-            return Err(invalid("a property is neither text nor a number, time or UUID"));
-        }
-    }))
-}
-
-/// The canonical form, lower case.
-pub(super) fn uuid(bytes: &[u8; 16]) -> String {
-    let mut text = String::with_capacity(36);
-    for (at, byte) in bytes.iter().enumerate() {
-        if matches!(at, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
-/// A time before 1970 shows as its beginning.
-fn iso8601(ms: i64) -> String {
-    UnixMs(u64::try_from(ms).unwrap_or(0)).iso8601()
-}
-
 fn starts_with(text: &str, prefix: &str) -> bool {
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
@@ -193,33 +142,6 @@ mod tests {
         let mut all = messages(0, bytes).expect("a message");
         assert_eq!(all.len(), 1);
         all.remove(0)
-    }
-
-    /// One application property, as text.
-    fn check(value: Value, expected: Option<&str>) {
-        let bytes = MessageBuilder::default()
-            .application_properties(|map| {
-                map.text("k").value(&value);
-            })
-            .data(b"")
-            .finish();
-        let property = AppProperty { name: "k".into(), value: expected.map(Into::into) };
-        assert_eq!(only(&bytes).properties, [property], "{value:?}");
-    }
-
-    #[test]
-    fn properties_of_every_plain_type_become_text() {
-        let id = [0x0f, 0x1e, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255];
-        check(Value::string("v"), Some("v"));
-        check(Value::symbol("s"), Some("s"));
-        check(Value::Null, None);
-        check(Value::Bool(true), Some("true"));
-        check(Value::Int(-5), Some("-5"));
-        check(Value::Ulong(u64::MAX), Some("18446744073709551615"));
-        check(Value::Double(1.5), Some("1.5"));
-        check(Value::Timestamp(1_767_323_045_678), Some("2026-01-02T03:04:05.678Z"));
-        check(Value::Uuid(id), Some("0f1e0203-0405-0607-0809-0a0b0c0d0eff"));
-        check(Value::Binary(Bytes::from_static(b"b")), Some("b"));
     }
 
     #[test]

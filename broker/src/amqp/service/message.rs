@@ -6,9 +6,10 @@ use ironhub_domain::c2d::{AckMode, C2dMessage, C2dProperties};
 use ironhub_domain::event::AppProperty;
 use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
 use ironhub_domain::time::UnixMs;
-use ironhub_wire::amqp::{Error, Message, MessageId, Text, Value};
+use ironhub_wire::amqp::{Error, Message, MessageId, Text};
 
 use crate::amqp::errors;
+use crate::amqp::value_text::text_of;
 
 /// Application properties of one message, at most: each costs far more memory than its bytes on the wire.
 const PROPERTIES_MAX: usize = 1024;
@@ -28,8 +29,7 @@ pub(super) fn read(bytes: &Bytes) -> Result<(IdentityId, C2dMessage), Error> {
             .as_text()
             .ok_or_else(|| refuse("the name of an application property is no string".into()))?
             .to_owned();
-        let value =
-            text_of(&value).map_err(|()| refuse(format!("property {name:?} is no text")))?;
+        let value = text_of(&value).map_err(|why| refuse(format!("property {name:?}: {why}")))?;
         if name == "iothub-ack" {
             let word = value.unwrap_or_default();
             ack = AckMode::parse(&word).ok_or_else(|| {
@@ -45,7 +45,7 @@ pub(super) fn read(bytes: &Bytes) -> Result<(IdentityId, C2dMessage), Error> {
     let id = |id: Option<MessageId>| match id.map(|id| text_of(&id.to_value())) {
         None => Ok(None),
         Some(Ok(text)) => Ok(text),
-        Some(Err(())) => Err(refuse("an id is no text".into())),
+        Some(Err(why)) => Err(refuse(format!("an id: {why}"))),
     };
     let user_id = match &properties.user_id {
         None => None,
@@ -96,34 +96,10 @@ fn address(to: &str) -> Option<IdentityId> {
     })
 }
 
-/// A scalar as text; null as nothing. C# users may send any scalar.
-fn text_of(value: &Value) -> Result<Option<String>, ()> {
-    Ok(Some(match value {
-        Value::Null => return Ok(None),
-        Value::String(text) => text.as_str().to_owned(),
-        Value::Symbol(symbol) => symbol.as_str().to_owned(),
-        Value::Binary(bytes) => std::str::from_utf8(bytes).map_err(|_| ())?.to_owned(),
-        Value::Uuid(uuid) => ironhub_domain::c2d::LockToken(*uuid).to_string(),
-        Value::Bool(flag) => flag.to_string(),
-        Value::Ubyte(n) => n.to_string(),
-        Value::Ushort(n) => n.to_string(),
-        Value::Uint(n) => n.to_string(),
-        Value::Ulong(n) => n.to_string(),
-        Value::Byte(n) => n.to_string(),
-        Value::Short(n) => n.to_string(),
-        Value::Int(n) => n.to_string(),
-        Value::Long(n) => n.to_string(),
-        Value::Float(n) => n.to_string(),
-        Value::Double(n) => n.to_string(),
-        Value::Timestamp(ms) => UnixMs(u64::try_from(*ms).unwrap_or_default()).iso8601(),
-        _ => return Err(()),
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use ironhub_wire::amqp::message::MessageBuilder;
-    use ironhub_wire::amqp::{Properties, Symbol, condition};
+    use ironhub_wire::amqp::{Properties, Symbol, Value, condition};
 
     use super::*;
 

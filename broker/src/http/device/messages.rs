@@ -6,7 +6,7 @@ use http_body_util::Full;
 use hyper::header::{ETAG, HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use ironhub_domain::HubError;
-use ironhub_domain::c2d::{AckMode, Delivery, LockToken, Settlement};
+use ironhub_domain::c2d::{Delivery, LockToken, Settlement};
 use ironhub_domain::ids::IdentityId;
 
 use super::authenticate;
@@ -82,18 +82,7 @@ pub(super) fn shown(identity: &IdentityId, delivery: Delivery) -> Reply {
     *reply.status_mut() = StatusCode::OK;
     let headers = reply.headers_mut();
     put(headers, ETAG.as_str(), Some(&format!("\"{}\"", delivery.lock)));
-    let to = match &identity.module {
-        Some(module) => {
-            format!("/devices/{}/modules/{module}/messages/devicebound", identity.device)
-        }
-        None => format!("/devices/{}/messages/devicebound", identity.device),
-    };
-    let ack = match message.ack {
-        AckMode::None => None,
-        AckMode::Positive => Some("positive"),
-        AckMode::Negative => Some("negative"),
-        AckMode::Full => Some("full"),
-    };
+    let to = format!("/{}/messages/devicebound", identity.path());
     let expiry = system.absolute_expiry.map(|_| delivery.expires.iso8601());
     let created = system.creation_time.map(|at| at.iso8601());
     for (name, value) in [
@@ -103,7 +92,7 @@ pub(super) fn shown(identity: &IdentityId, delivery: Delivery) -> Reply {
         ("iothub-to", Some(&*to)),
         ("iothub-expiry", expiry.as_deref()),
         ("iothub-creation-time-utc", created.as_deref()),
-        ("iothub-ack", ack),
+        ("iothub-ack", message.ack.shown()),
         ("iothub-sequencenumber", Some(&*delivery.sequence.to_string())),
         ("iothub-enqueuedtime", Some(&*delivery.enqueued.iso8601())),
         ("iothub-deliverycount", Some(&*delivery.delivery_count.to_string())),

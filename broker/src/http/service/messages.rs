@@ -11,7 +11,6 @@ use ironhub_domain::HubError;
 use ironhub_domain::auth::Permissions;
 use ironhub_domain::c2d::{AckMode, C2dMessage, C2dProperties};
 use ironhub_domain::event::AppProperty;
-use ironhub_domain::ids::IdentityId;
 use ironhub_domain::limits::C2D_MESSAGE_BYTES_MAX;
 use ironhub_domain::time::UnixMs;
 use serde_json::json;
@@ -35,7 +34,7 @@ where
     B: Body<Data = Bytes>,
 {
     let identity = identity(ids)?;
-    let path = format!("{}/messages/devicebound", path(&identity));
+    let path = format!("{}/messages/devicebound", identity.path());
     allow(&head.headers, context, Permissions::SERVICE_CONNECT, &path)?;
     let mut message = message(&head.headers)?;
     message.body = body::read(body, C2D_MESSAGE_BYTES_MAX).await?;
@@ -50,7 +49,7 @@ pub async fn purge(
     context: &HttpContext,
 ) -> Result<Reply, HttpError> {
     let identity = identity(ids)?;
-    let path = format!("{}/commands", path(&identity));
+    let path = format!("{}/commands", identity.path());
     allow(&head.headers, context, Permissions::SERVICE_CONNECT, &path)?;
     let purged = context.hub()?.purge_c2d(&identity).await?;
     Ok(json_reply(&json!({
@@ -58,13 +57,6 @@ pub async fn purge(
         "deviceId": identity.device.as_str(),
         "moduleId": identity.module.as_ref().map_or("", |module| module.as_str()),
     })))
-}
-
-fn path(identity: &IdentityId) -> String {
-    match &identity.module {
-        Some(module) => format!("devices/{}/modules/{module}", identity.device),
-        None => format!("devices/{}", identity.device),
-    }
 }
 
 fn message(headers: &HeaderMap) -> Result<C2dMessage, HubError> {
