@@ -52,7 +52,7 @@ class Link:
         self.parts = b""
         self.first = None
         self.changed = asyncio.Event()
-        self.used_up = False
+        self.drained = False
 
     @property
     def connection(self):
@@ -68,7 +68,7 @@ class Link:
 
     def on_flow(self, fields):
         if self.receives:
-            self.used_up = not fields[6]
+            self.drained = bool(fields[8])
             self.count = max(self.count, fields[5] or 0)
         else:
             self.credit = (fields[5] or 0) + fields[6] - self.count

@@ -40,8 +40,9 @@ def test_a_module_sends_as_itself(hub, events, start, kind):
         assert system["iothub-connection-auth-generation-id"] == module.record["generationId"]
         assert json.loads(system["iothub-connection-auth-method"])["scope"] == "module"
     assert found[b"telemetry"]["app"] == {"k": "v"}
-    # The output's name is for routing; consumers do not see it.
     assert found[b"an output"]["app"] == {"last": "value"}
+    assert found[b"an output"]["system"]["iothub-outputname"] == "out1"
+    assert "iothub-outputname" not in found[b"telemetry"]["system"]
     assert "iothub-connection-module-id" not in found[b"the device itself"]["system"]
 
 
