@@ -14,7 +14,7 @@ use ironhub_cluster::log::{FileDisk, LogOptions, LogStore, SegmentLog};
 use ironhub_cluster::partition::{NoPeers, Node, NodeConfig, limits};
 use ironhub_cluster::storage::{RocksOptions, RocksStore, StateStore};
 use ironhub_cluster::{GroupId, NodeId};
-use ironhub_domain::partition::Retention;
+use ironhub_domain::partition::{Retention, Stream};
 use tokio::sync::watch;
 
 use crate::actor::{Directory, NodeFacts, Owner, recall_connected, sweep};
@@ -267,8 +267,10 @@ fn readers(
 ) -> anyhow::Result<Vec<EventReader>> {
     let reader = |partition: &Partition| {
         let group = partition.group();
-        let watermark = watermarks.subscribe(group).context("a partition without watermark")?;
-        Ok(EventReader::new(store.clone(), group, watermark))
+        let watermark = watermarks
+            .subscribe(group, Stream::BUILT_IN)
+            .context("a partition without watermark")?;
+        Ok(EventReader::new(store.clone(), group, Stream::BUILT_IN, watermark))
     };
     partitions.iter().map(reader).collect()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ironhub_domain::HubError;
 use ironhub_domain::c2d::Holder;
 use ironhub_domain::device::StoredSession;
-use ironhub_domain::event::{AuthMethod, D2cMessage, Origin};
+use ironhub_domain::event::{AuthMethod, D2cMessage, MessageSource, Origin};
 use ironhub_domain::ids::ModuleId;
 use ironhub_domain::partition::Command;
 use tokio::sync::oneshot;
@@ -95,6 +95,7 @@ impl DeviceActor {
                 generation,
                 auth: proven.auth,
                 model_id: request.model_id.clone(),
+                source: MessageSource::Telemetry,
             },
             proof: proven.proof,
             features: Features::default(),
@@ -302,7 +303,8 @@ impl DeviceActor {
             Ok(generation) => {
                 self.note_activity(module.as_ref(), ctx);
                 let device = self.id.clone();
-                let origin = Origin { device, module, generation, auth, model_id };
+                let source = MessageSource::Telemetry;
+                let origin = Origin { device, module, generation, auth, model_id, source };
                 self.owner.append(&origin, messages, None, reply);
             }
             Err(error) => {

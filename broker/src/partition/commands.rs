@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ironhub_domain::event::{D2cMessage, Origin};
-use ironhub_domain::partition::{Append, Command};
+use ironhub_domain::partition::{Append, Command, Stream};
 use ironhub_domain::time::UnixMs;
 
 use super::encode;
@@ -31,7 +31,47 @@ pub fn append_events(origin: &Origin, now: UnixMs, messages: &[D2cMessage]) -> B
     out.into()
 }
 
-/// Whether the command is a batch of events.
+/// A change, encoded, and batches of [`append_events`] for one log or several, all or nothing: the batches are appended if the
+/// change was not refused. Without a change (`None`) it is the batches only.
+///
+/// Layout: kind (1 byte), length of the change (4), the change; then for each batch its log (4), its length (4), the batch.
+pub fn bundle(change: Option<&[u8]>, batches: &[(Stream, Bytes)]) -> Bytes {
+    let change = change.unwrap_or_default();
+    let size = 5 + change.len() + batches.iter().map(|(_, batch)| 8 + batch.len()).sum::<usize>();
+    let mut out = Vec::with_capacity(size);
+    out.push(kind::BUNDLE);
+    // Lengths stay far below 4 GiB: the engine bounds commands.
+    out.extend_from_slice(&(change.len() as u32).to_be_bytes());
+    out.extend_from_slice(change);
+    for (Stream(stream), batch) in batches {
+        out.extend_from_slice(&stream.to_be_bytes());
+        out.extend_from_slice(&(batch.len() as u32).to_be_bytes());
+        out.extend_from_slice(batch);
+    }
+    out.into()
+}
+
+/// Whether the command is a bundle.
+pub(super) fn is_bundle(command: &[u8]) -> bool {
+    command.first() == Some(&kind::BUNDLE)
+}
+
+/// The change and the batches of a bundle; `None` if it is torn.
+pub(super) fn split_bundle(command: &[u8]) -> Option<(&[u8], Vec<(Stream, &[u8])>)> {
+    let number = |bytes: &[u8]| Some(u32::from_be_bytes(bytes.try_into().ok()?));
+    let (length, rest) = command.get(1..)?.split_at_checked(4)?;
+    let (change, mut rest) = rest.split_at_checked(number(length)? as usize)?;
+    let mut batches = Vec::new();
+    while !rest.is_empty() {
+        let (head, after) = rest.split_at_checked(8)?;
+        let (batch, after) = after.split_at_checked(number(&head[4..])? as usize)?;
+        batches.push((Stream(number(&head[..4])?), batch));
+        rest = after;
+    }
+    Some((change, batches))
+}
+
+/// Whether the command is a batch of events for the built-in endpoint.
 pub(super) fn is_append(command: &[u8]) -> bool {
     command.first() == Some(&kind::APPEND_EVENTS)
 }

@@ -9,6 +9,7 @@ pub(super) mod index;
 use ironhub_cluster::GroupId;
 use ironhub_domain::document::DocumentKind;
 use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
+use ironhub_domain::partition::Stream;
 
 const EVENT_LOG: u8 = 0x01;
 const HUB: u8 = 0x02;
@@ -23,8 +24,12 @@ const PRESENCE: u8 = 0x11;
 const TWIN: u8 = 0x20;
 const MODULE: u8 = 0x40;
 
-/// The only kind in the area of events.
+const CURSOR: u8 = 0x09;
+
+/// In the area of events: rows of the built-in endpoint.
 const EVENT_ROW: u8 = 0x01;
+/// In the area of events: rows of other logs.
+const STREAM_ROW: u8 = 0x02;
 
 fn key(group: GroupId, kind: u8, rest: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(5 + rest.len());
@@ -34,8 +39,29 @@ fn key(group: GroupId, kind: u8, rest: &[u8]) -> Vec<u8> {
     key
 }
 
-pub(super) fn event_log(group: GroupId) -> Vec<u8> {
-    key(group, EVENT_LOG, &[])
+/// The counters of a log; of the built-in one without its number.
+pub(super) fn event_log(group: GroupId, stream: Stream) -> Vec<u8> {
+    match stream {
+        Stream::BUILT_IN => key(group, EVENT_LOG, &[]),
+        Stream(number) => key(group, EVENT_LOG, &number.to_be_bytes()),
+    }
+}
+
+/// The counters of all logs lie between these two.
+pub(super) fn event_logs(group: GroupId) -> (Vec<u8>, Vec<u8>) {
+    (key(group, EVENT_LOG, &[]), key(group, EVENT_LOG + 1, &[]))
+}
+
+/// The log in the key of its counters.
+pub(super) fn event_log_stream(key: &[u8]) -> Option<Stream> {
+    match key.get(5..)? {
+        [] => Some(Stream::BUILT_IN),
+        number => Some(Stream(u32::from_be_bytes(number.try_into().ok()?))),
+    }
+}
+
+pub(super) fn cursor(group: GroupId, stream: Stream) -> Vec<u8> {
+    key(group, CURSOR, &stream.0.to_be_bytes())
 }
 
 pub(super) fn hub(group: GroupId) -> Vec<u8> {
@@ -149,11 +175,17 @@ pub(super) fn devices_end(group: GroupId) -> Vec<u8> {
 }
 
 /// The row whose first event has this sequence number.
-pub(super) fn event_row(group: GroupId, sequence: u64) -> Vec<u8> {
-    key(group, EVENT_ROW, &sequence.to_be_bytes())
+pub(super) fn event_row(group: GroupId, stream: Stream, sequence: u64) -> Vec<u8> {
+    match stream {
+        Stream::BUILT_IN => key(group, EVENT_ROW, &sequence.to_be_bytes()),
+        Stream(number) => {
+            let rest = [&number.to_be_bytes()[..], &sequence.to_be_bytes()].concat();
+            key(group, STREAM_ROW, &rest)
+        }
+    }
 }
 
-/// The sequence number in the key of an event row.
+/// The sequence number in the key of an event row: its last eight bytes.
 pub(super) fn event_row_sequence(key: &[u8]) -> Option<u64> {
-    key.get(5..).and_then(|rest| rest.try_into().ok()).map(u64::from_be_bytes)
+    key.get(5..).and_then(<[u8]>::last_chunk).copied().map(u64::from_be_bytes)
 }

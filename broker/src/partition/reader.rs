@@ -1,4 +1,4 @@
-//! Reads of a partition's event log, from any thread of any node that has applied it.
+//! Reads of an event log of a partition, from any thread of any node that has applied it.
 //!
 //! Rows are found by binary search over sequence numbers: offsets and times grow along with them, so one way of looking
 //! serves every start position and retention, and no index has to be kept.
@@ -10,30 +10,38 @@ use ironhub_cluster::GroupId;
 use ironhub_cluster::storage::{Area, StateStore, StorageError};
 use ironhub_domain::HubError;
 use ironhub_domain::event::{Event, StartPosition};
-use ironhub_domain::partition::EventLog;
+use ironhub_domain::partition::{EventLog, Stream};
 use tokio::sync::watch;
 
 use super::encode::event::{decode_batch, decode_message};
 use super::keys;
 use super::row::{RowBatch, RowBatches, RowHeader};
 
-/// Reads the events of one partition. Cheap to clone. Its methods read the disk: for a moment if the events are young,
+/// Reads the events of one log of a partition. Cheap to clone. Its methods read the disk: for a moment if the events are young,
 /// for longer if not.
 #[derive(Clone)]
 pub struct EventReader {
     store: Arc<dyn StateStore>,
     group: GroupId,
+    stream: Stream,
     watermark: watch::Receiver<EventLog>,
 }
 
 impl EventReader {
-    /// A reader of `group`; `watermark` comes from [`Watermarks::subscribe`](super::Watermarks::subscribe).
+    /// A reader of one log of `group`; `watermark` comes from
+    /// [`Watermarks::subscribe`](super::Watermarks::subscribe).
     pub fn new(
         store: Arc<dyn StateStore>,
         group: GroupId,
+        stream: Stream,
         watermark: watch::Receiver<EventLog>,
     ) -> Self {
-        Self { store, group, watermark }
+        Self { store, group, stream, watermark }
+    }
+
+    /// Which log it reads.
+    pub fn stream(&self) -> Stream {
+        self.stream
     }
 
     /// The log's counters as applied here: what there is to read.
@@ -182,7 +190,7 @@ impl EventReader {
     }
 
     fn key(&self, sequence: u64) -> Vec<u8> {
-        keys::event_row(self.group, sequence)
+        keys::event_row(self.group, self.stream, sequence)
     }
 }
 

@@ -22,7 +22,7 @@ use super::encode::{
 use super::keys;
 
 pub use c2d::{c2d_due, c2d_message, c2d_queue, next_c2d_due, notices, session, uploads};
-pub use document::{document, documents};
+pub use document::{cursor, document, documents};
 pub use registry::{counts, indexed, indexed_tags, presence, visit_devices, visit_modules};
 
 /// The partition that holds what concerns the hub as a whole.

@@ -20,5 +20,9 @@ pub fn trim_command(
         cutoff.keeps(Stretch { first_offset: row.first_offset, last_enqueued: row.last_enqueued })
     })?;
     let changes = sequence > log.first_sequence;
-    Ok(changes.then_some(Command::TrimEvents(TrimMark { sequence, offset })))
+    Ok(changes.then_some(Command::TrimEvents(TrimMark {
+        stream: reader.stream(),
+        sequence,
+        offset,
+    })))
 }

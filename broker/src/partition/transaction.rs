@@ -13,17 +13,18 @@ use ironhub_domain::device::{DeviceIdentity, ModuleIdentity, Presence, StoredSes
 use ironhub_domain::document::{Document, DocumentKind};
 use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
 use ironhub_domain::notice::{Notice, NoticeKind};
-use ironhub_domain::partition::{ConsumerGroup, EventLog, HubInfo, Records};
+use ironhub_domain::partition::{ConsumerGroup, EventLog, HubInfo, Records, Stream};
 use ironhub_domain::time::UnixMs;
 use ironhub_domain::twin::Twin;
 use ironhub_domain::upload::UploadTicket;
 
 use super::encode::{authority, begun, c2d, device, document, hub, module, presence, twin};
 use super::keys;
+use super::machine::Logs;
 
 pub(super) struct Transaction<'t, 's> {
     pub(super) group: GroupId,
-    pub(super) log: &'t mut EventLog,
+    pub(super) logs: &'t mut Logs,
     pub(super) tx: &'t mut StateTx<'s>,
 }
 
@@ -58,12 +59,29 @@ impl Transaction<'_, '_> {
 impl Records for Transaction<'_, '_> {
     type Error = StorageError;
 
-    fn event_log(&mut self) -> &mut EventLog {
-        self.log
+    fn event_log(&mut self, stream: Stream) -> &mut EventLog {
+        self.logs.get_mut(stream)
     }
 
-    fn drop_events(&mut self, from: u64, to: u64) {
-        self.tx.drop_events(keys::event_row(self.group, from), keys::event_row(self.group, to));
+    fn drop_events(&mut self, stream: Stream, from: u64, to: u64) {
+        let row = |sequence| keys::event_row(self.group, stream, sequence);
+        let (from, to) = (row(from), row(to));
+        self.tx.drop_events(from, to);
+    }
+
+    fn forget_stream(&mut self, stream: Stream) {
+        self.logs.remove(stream);
+        self.tx.delete(keys::event_log(self.group, stream));
+        self.tx.delete(keys::cursor(self.group, stream));
+    }
+
+    fn cursor(&self, stream: Stream) -> Result<u64, StorageError> {
+        let cursor = self.read(&keys::cursor(self.group, stream), hub::decode_cursor)?;
+        Ok(cursor.unwrap_or_default())
+    }
+
+    fn put_cursor(&mut self, stream: Stream, sequence: u64) {
+        self.tx.put(keys::cursor(self.group, stream), hub::encode_cursor(stream, sequence));
     }
 
     fn device(&self, id: &DeviceId) -> Result<Option<DeviceIdentity>, StorageError> {

@@ -16,7 +16,7 @@ use ironhub_domain::event::{
     AppProperty, AuthMethod, AuthScope, AuthType, D2cMessage, Event, Origin,
 };
 use ironhub_domain::ids::DeviceId;
-use ironhub_domain::partition::{Command, Outcome};
+use ironhub_domain::partition::{Command, Outcome, Stream};
 use ironhub_domain::registry::{DeviceRequest, Fresh, PutDevice, PutMode};
 use ironhub_domain::time::UnixMs;
 use rand::Rng;
@@ -56,6 +56,7 @@ impl Telemetry {
             generation: "1".into(),
             auth: AuthMethod { scope: AuthScope::Device, kind: AuthType::SymmetricKey },
             model_id: None,
+            source: Default::default(),
         };
         let message = |place: u32, rng: &mut StdRng| D2cMessage {
             properties: vec![AppProperty {
@@ -204,7 +205,7 @@ fn events(group: GroupId, store: &dyn StateStore) -> Result<Vec<Event>, String> 
     let watermarks = Watermarks::new(GROUPS_MAX);
     let mut machine = PartitionMachine::new(group, watermarks.clone());
     machine.reload(group, &copy).map_err(|error| error.to_string())?;
-    let watermark = watermarks.subscribe(group).ok_or("no such group")?;
-    let reader = EventReader::new(Arc::new(copy), group, watermark);
+    let watermark = watermarks.subscribe(group, Stream::BUILT_IN).ok_or("no such group")?;
+    let reader = EventReader::new(Arc::new(copy), group, Stream::BUILT_IN, watermark);
     reader.read(0, usize::MAX, usize::MAX).map_err(|error| error.to_string())
 }

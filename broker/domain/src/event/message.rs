@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::event::source::MessageSource;
 use crate::ids::{DeviceId, ModuleId};
 use crate::time::UnixMs;
 
@@ -85,7 +86,8 @@ pub struct AuthMethod {
     pub kind: AuthType,
 }
 
-/// What the hub knows of a sender and stamps on each of its messages; a device cannot override it.
+/// What the hub knows of a sender and stamps on each of its messages; a device cannot override it. Of an event that the hub
+/// makes itself it is whom that is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The device.
@@ -98,6 +100,8 @@ pub struct Origin {
     pub auth: AuthMethod,
     /// Model id announced at connect (`dt-dataschema`).
     pub model_id: Option<String>,
+    /// What its messages tell of.
+    pub source: MessageSource,
 }
 
 /// One event of a partition's log, as consumers read it.

@@ -8,6 +8,7 @@ mod indexes;
 mod modules;
 mod policies;
 mod presence;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod twins;
@@ -17,7 +18,6 @@ use crate::auth::PolicySet;
 use crate::ids::DeviceId;
 use crate::limits::{CONSUMER_GROUPS_MAX, POLICIES_MAX};
 use crate::partition::command::{Command, Outcome};
-use crate::partition::event_log::TrimMark;
 use crate::partition::hub::{ConsumerGroup, DEFAULT_CONSUMER_GROUP, HubInfo};
 use crate::partition::records::Records;
 use crate::registry::{self, IfMatch, PutDevice};
@@ -28,7 +28,9 @@ pub fn apply<R: Records + ?Sized>(command: Command, records: &mut R) -> Result<O
     match command {
         Command::PutDevice(put) => put_device(&put, records),
         Command::DeleteDevice { id, precondition } => delete_device(&id, &precondition, records),
-        Command::TrimEvents(mark) => Ok(trim_events(mark, records)),
+        Command::TrimEvents(mark) => Ok(streams::trim(mark, records)),
+        Command::ForgetStream(stream) => Ok(streams::forget(stream, records)),
+        Command::MoveCursor { stream, sequence } => streams::move_cursor(stream, sequence, records),
         Command::PutHub(hub) => put_hub(&hub, records),
         Command::PutPolicies(policies) => put_policies(&policies, records),
         Command::PutPolicy(policy) => policies::put(policy, records),
@@ -117,14 +119,6 @@ fn delete_device<R: Records + ?Sized>(
         }
         Err(refusal) => Outcome::Refused(refusal),
     })
-}
-
-fn trim_events<R: Records + ?Sized>(mark: TrimMark, records: &mut R) -> Outcome {
-    let from = records.event_log().first_sequence;
-    if records.event_log().trim(mark) {
-        records.drop_events(from, mark.sequence);
-    }
-    Outcome::Done
 }
 
 fn put_hub<R: Records + ?Sized>(hub: &HubInfo, records: &mut R) -> Result<Outcome, R::Error> {

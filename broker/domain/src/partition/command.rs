@@ -8,7 +8,7 @@ use crate::document::{Document, DocumentKind};
 use crate::ids::{DeviceId, IdentityId, ModuleId};
 use crate::limits::TwinLimits;
 use crate::notice::NoticeKind;
-use crate::partition::event_log::{Appended, TrimMark};
+use crate::partition::event_log::{Appended, Stream, TrimMark};
 use crate::partition::hub::{ConsumerGroup, HubInfo};
 use crate::registry::{IfMatch, PutDevice, PutMode, PutModule};
 use crate::time::UnixMs;
@@ -30,6 +30,15 @@ pub enum Command {
     },
     /// Forget the oldest events.
     TrimEvents(TrimMark),
+    /// Forget a log: the endpoint that it belonged to is gone.
+    ForgetStream(Stream),
+    /// What a log's endpoint has been delivered, up to here.
+    MoveCursor {
+        /// Of which log.
+        stream: Stream,
+        /// The first event that is not delivered yet.
+        sequence: u64,
+    },
     /// System partition: say what the hub is. The first one counts, later ones change nothing.
     PutHub(HubInfo),
     /// System partition: the policies of a new hub. The first one counts.

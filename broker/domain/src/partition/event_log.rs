@@ -6,7 +6,16 @@
 use crate::HubError;
 use crate::time::UnixMs;
 
-/// The counters of one partition; a record of their own.
+/// One event log of a partition. Each endpoint that messages are routed to has its own; numbers are never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stream(pub u32);
+
+impl Stream {
+    /// The log behind the built-in endpoint, `events`.
+    pub const BUILT_IN: Self = Self(0);
+}
+
+/// The counters of one log of a partition; a record of their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventLog {
     /// Oldest event that is still there; equal to `next_sequence` when there is none.
@@ -54,6 +63,8 @@ pub struct Appended {
 /// Up to where events may go. It must lie where a stored row begins, or at the log's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrimMark {
+    /// Of which log.
+    pub stream: Stream,
     /// First sequence number that stays.
     pub sequence: u64,
     /// Offset at which that event's batch starts.
@@ -147,7 +158,7 @@ mod tests {
         let mut log = EventLog::default();
         log.append(append(10, 100, 90, 1)).unwrap();
         log.append(append(10, 100, 90, 1)).unwrap();
-        let mark = |sequence, offset| TrimMark { sequence, offset };
+        let mark = |sequence, offset| TrimMark { stream: Stream::BUILT_IN, sequence, offset };
         assert!(!log.trim(mark(0, 0)));
         assert!(log.trim(mark(10, 100)));
         assert!(!log.trim(mark(10, 100)));

@@ -11,7 +11,7 @@ pub mod retention;
 
 pub use apply::apply;
 pub use command::{Command, EnqueueC2d, Outcome, PatchReported, UpdateTwin};
-pub use event_log::{Append, Appended, EventLog, TrimMark};
+pub use event_log::{Append, Appended, EventLog, Stream, TrimMark};
 pub use hub::{ConsumerGroup, HubInfo};
 pub use records::Records;
 pub use retention::Retention;

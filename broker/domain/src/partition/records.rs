@@ -6,7 +6,7 @@ use crate::device::{DeviceIdentity, ModuleIdentity, Presence, StoredSession};
 use crate::document::{Document, DocumentKind};
 use crate::ids::{DeviceId, IdentityId, ModuleId};
 use crate::notice::{Notice, NoticeKind};
-use crate::partition::event_log::EventLog;
+use crate::partition::event_log::{EventLog, Stream};
 use crate::partition::hub::{ConsumerGroup, HubInfo};
 use crate::twin::Twin;
 use crate::upload::UploadTicket;
@@ -16,10 +16,16 @@ pub trait Records {
     /// Why a record could not be read; stops the partition.
     type Error;
 
-    /// The event log's counters. The shell stores them when they have changed.
-    fn event_log(&mut self) -> &mut EventLog;
-    /// The events with sequence numbers in `from..to` go.
-    fn drop_events(&mut self, from: u64, to: u64);
+    /// A log's counters. The shell stores them when they have changed.
+    fn event_log(&mut self, stream: Stream) -> &mut EventLog;
+    /// The events of a log with sequence numbers in `from..to` go.
+    fn drop_events(&mut self, stream: Stream, from: u64, to: u64);
+    /// A log's counters and cursor go, with all events that are left.
+    fn forget_stream(&mut self, stream: Stream);
+    /// The first event of a log that is not delivered yet; 0 while none was.
+    fn cursor(&self, stream: Stream) -> Result<u64, Self::Error>;
+    /// Stores a log's cursor.
+    fn put_cursor(&mut self, stream: Stream, sequence: u64);
 
     /// An identity.
     fn device(&self, id: &DeviceId) -> Result<Option<DeviceIdentity>, Self::Error>;

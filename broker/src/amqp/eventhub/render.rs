@@ -1,7 +1,7 @@
 //! An event as a message (service-protocols.md 4.7, 4.8). Pure.
 
 use bytes::Bytes;
-use ironhub_domain::event::{Event, SystemProperties};
+use ironhub_domain::event::{Event, MessageSource};
 use ironhub_domain::partition::EventLog;
 use ironhub_domain::time::UnixMs;
 use ironhub_wire::amqp::codec::Compound;
@@ -20,9 +20,8 @@ pub(super) fn render(event: &Event, metrics: Option<(&EventLog, UnixMs)>) -> Byt
     if let Some((log, read_at)) = metrics {
         builder = builder.delivery_annotations(|map| runtime_metrics(map, log, read_at));
     }
-    builder = builder
-        .message_annotations(|map| annotations(map, event))
-        .properties(&standard(&message.system, event.origin.device.as_str()));
+    builder =
+        builder.message_annotations(|map| annotations(map, event)).properties(&standard(event));
     if !message.properties.is_empty() {
         builder = builder.application_properties(|map| {
             for property in &message.properties {
@@ -66,10 +65,13 @@ fn annotations(map: &mut Compound<'_>, event: &Event) {
     if let Some(module) = &origin.module {
         map.symbol("iothub-connection-module-id").text(module.as_str());
     }
-    map.symbol("iothub-connection-auth-generation-id").text(&origin.generation);
-    map.symbol("iothub-connection-auth-method").text(origin.auth.json());
+    // The hub's own events are nobody's whose credentials could be told.
+    if origin.source == MessageSource::Telemetry {
+        map.symbol("iothub-connection-auth-generation-id").text(&origin.generation);
+        map.symbol("iothub-connection-auth-method").text(origin.auth.json());
+    }
     map.symbol("iothub-enqueuedtime").timestamp(enqueued);
-    map.symbol("iothub-message-source").text("Telemetry");
+    map.symbol("iothub-message-source").text(origin.source.annotation());
     let texts = [
         ("dt-dataschema", &origin.model_id),
         ("dt-subject", &system.component_name),
@@ -85,13 +87,15 @@ fn annotations(map: &mut Compound<'_>, event: &Event) {
     }
 }
 
-fn standard(system: &SystemProperties, device: &str) -> Properties {
+fn standard(event: &Event) -> Properties {
+    let (system, device) = (&event.message.system, &event.origin.device);
+    let is_sent = event.origin.source == MessageSource::Telemetry;
     let text = |text: &Option<String>| text.as_deref().map(Text::from);
     let symbol = |text: &Option<String>| text.as_deref().map(Symbol::lossy);
     Properties {
         message_id: text(&system.message_id).map(MessageId::String),
         user_id: system.user_id.as_deref().map(|id| Bytes::copy_from_slice(id.as_bytes())),
-        to: Some(Text::from(format!("/devices/{device}/messages/events"))),
+        to: is_sent.then(|| Text::from(format!("/devices/{device}/messages/events"))),
         correlation_id: text(&system.correlation_id).map(MessageId::String),
         content_type: symbol(&system.content_type),
         content_encoding: symbol(&system.content_encoding),
@@ -128,15 +132,16 @@ mod tests {
                 generation: "638987654321098765".into(),
                 auth: AuthMethod { scope: AuthScope::Device, kind: AuthType::SymmetricKey },
                 model_id: Some("dtmi:x;1".into()),
+                source: MessageSource::Telemetry,
             },
             message: D2cMessage {
-                system: SystemProperties {
+                system: ironhub_domain::event::SystemProperties {
                     message_id: Some("m1".into()),
                     content_type: Some("application/json".into()),
                     creation_time: Some("2026-01-02T03:04:05.678Z".into()),
                     absolute_expiry_time: Some("tomorrow".into()),
                     user_id: Some("u".into()),
-                    ..SystemProperties::default()
+                    ..Default::default()
                 },
                 properties: vec![property("k", Some("v")), property("n", None)],
                 body: Bytes::from_static(b"{}"),

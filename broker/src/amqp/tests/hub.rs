@@ -54,6 +54,7 @@ impl Events {
                 generation: "1".into(),
                 auth: AuthMethod { scope: AuthScope::Device, kind: AuthType::SymmetricKey },
                 model_id: None,
+                source: Default::default(),
             },
             message: D2cMessage { body: body.to_vec().into(), ..D2cMessage::default() },
         });

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use ironhub_domain::HubError;
 use ironhub_domain::ids::{DeviceId, ModuleId};
-use ironhub_domain::partition::{Command, TrimMark};
+use ironhub_domain::partition::{Command, Stream, TrimMark};
 use ironhub_domain::registry::{
     AuthenticationRequest, DeviceRequest, Fresh, IfMatch, PutDevice, PutMode,
 };
@@ -20,9 +20,13 @@ use super::{authority, begun, c2d, document, hub, identity, module, notice, pres
 /// The first byte of a command. A number is never given another meaning. Reserved: 0x20.. twins, 0x30.. C2D,
 /// 0x40.. modules, 0x50.. jobs and configurations.
 pub(crate) mod kind {
-    /// A batch of events; see `commands::append_events`.
+    /// A batch of events for the built-in endpoint; see `commands::append_events`.
     pub(crate) const APPEND_EVENTS: u8 = 0x01;
     pub(crate) const TRIM_EVENTS: u8 = 0x02;
+    /// A change and the events that tell of it, or events for several logs; see `commands::bundle`.
+    pub(crate) const BUNDLE: u8 = 0x03;
+    pub(crate) const FORGET_STREAM: u8 = 0x04;
+    pub(crate) const MOVE_CURSOR: u8 = 0x05;
     pub(crate) const PUT_DEVICE: u8 = 0x08;
     pub(crate) const DELETE_DEVICE: u8 = 0x09;
     pub(crate) const PUT_HUB: u8 = 0x10;
@@ -64,9 +68,18 @@ pub(crate) fn encode(command: &Command) -> Bytes {
             };
             (kind::DELETE_DEVICE, message.encode_to_vec())
         }
-        Command::TrimEvents(TrimMark { sequence, offset }) => {
-            let message = proto::TrimEventsCommand { sequence: *sequence, offset: *offset };
+        Command::TrimEvents(TrimMark { stream, sequence, offset }) => {
+            let (sequence, offset, stream) = (*sequence, *offset, stream.0);
+            let message = proto::TrimEventsCommand { sequence, offset, stream };
             (kind::TRIM_EVENTS, message.encode_to_vec())
+        }
+        Command::ForgetStream(Stream(stream)) => {
+            let message = proto::ForgetStreamCommand { stream: *stream };
+            (kind::FORGET_STREAM, message.encode_to_vec())
+        }
+        Command::MoveCursor { stream, sequence } => {
+            let message = proto::CursorRecord { stream: stream.0, sequence: *sequence };
+            (kind::MOVE_CURSOR, message.encode_to_vec())
         }
         Command::PutHub(info) => (kind::PUT_HUB, hub::encode_hub(info)),
         Command::PutPolicies(policies) => (kind::PUT_POLICIES, hub::encode_policies(policies)),
@@ -176,8 +189,16 @@ pub(crate) fn decode(command: &[u8]) -> Result<Command, HubError> {
             }
         }
         kind::TRIM_EVENTS => {
-            let proto::TrimEventsCommand { sequence, offset } = read(message)?;
-            Command::TrimEvents(TrimMark { sequence, offset })
+            let proto::TrimEventsCommand { sequence, offset, stream } = read(message)?;
+            Command::TrimEvents(TrimMark { stream: Stream(stream), sequence, offset })
+        }
+        kind::FORGET_STREAM => {
+            let proto::ForgetStreamCommand { stream } = read(message)?;
+            Command::ForgetStream(Stream(stream))
+        }
+        kind::MOVE_CURSOR => {
+            let proto::CursorRecord { stream, sequence } = read(message)?;
+            Command::MoveCursor { stream: Stream(stream), sequence }
         }
         kind::PUT_HUB => Command::PutHub(hub::decode_hub(message).map_err(unreadable)?),
         kind::PUT_POLICIES => {

@@ -4,7 +4,8 @@
 use bytes::{Buf, Bytes};
 use ironhub_cluster::storage::StorageError;
 use ironhub_domain::event::{
-    AppProperty, AuthMethod, AuthScope, AuthType, D2cMessage, Origin, SystemProperties,
+    AppProperty, AuthMethod, AuthScope, AuthType, D2cMessage, MessageSource, Origin,
+    SystemProperties,
 };
 use ironhub_domain::ids::{DeviceId, ModuleId};
 use ironhub_proto as proto;
@@ -211,6 +212,13 @@ fn origin_to_proto(origin: &Origin) -> proto::EventOrigin {
         auth_scope: scope.into(),
         auth_type: kind.into(),
         model_id: origin.model_id.clone(),
+        source: match origin.source {
+            MessageSource::Telemetry => 0,
+            MessageSource::TwinChange => 1,
+            MessageSource::DeviceLifecycle => 2,
+            MessageSource::ConnectionState => 3,
+            MessageSource::JobLifecycle => 4,
+        },
     }
 }
 
@@ -234,6 +242,14 @@ fn origin_from_proto(origin: proto::EventOrigin) -> Result<Origin, StorageError>
         generation: origin.generation,
         auth: AuthMethod { scope, kind },
         model_id: origin.model_id,
+        source: match origin.source {
+            0 => MessageSource::Telemetry,
+            1 => MessageSource::TwinChange,
+            2 => MessageSource::DeviceLifecycle,
+            3 => MessageSource::ConnectionState,
+            4 => MessageSource::JobLifecycle,
+            other => return Err(damaged("origin of events", format!("source {other}"))),
+        },
     })
 }
 
@@ -271,7 +287,8 @@ mod tests {
         let mut module = origin("d");
         module.module = Some(ModuleId::new("m").unwrap());
         module.model_id = Some("dtmi:x;1".into());
-        for origin in [origin("d"), module] {
+        let of_hub = |source| Origin { source, ..origin("d") };
+        for origin in MessageSource::ALL.map(of_hub).into_iter().chain([module]) {
             let mut out = b"before".to_vec();
             let last = encode_batch(&mut out, &origin, &messages);
             let payload = Bytes::from(out).slice(6..);

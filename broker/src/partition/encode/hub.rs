@@ -2,7 +2,7 @@
 
 use ironhub_cluster::storage::StorageError;
 use ironhub_domain::auth::{Permissions, Policy, PolicySet};
-use ironhub_domain::partition::{ConsumerGroup, EventLog, HubInfo};
+use ironhub_domain::partition::{ConsumerGroup, EventLog, HubInfo, Stream};
 use ironhub_domain::time::UnixMs;
 use ironhub_proto as proto;
 use prost::Message;
@@ -110,4 +110,13 @@ pub(crate) fn decode_event_log(bytes: &[u8]) -> Result<EventLog, StorageError> {
         last_offset: record.last_offset,
         last_enqueued: UnixMs(record.last_enqueued_ms),
     })
+}
+
+pub(crate) fn encode_cursor(stream: Stream, sequence: u64) -> Vec<u8> {
+    proto::CursorRecord { stream: stream.0, sequence }.encode_to_vec()
+}
+
+pub(crate) fn decode_cursor(bytes: &[u8]) -> Result<u64, StorageError> {
+    let record = proto::CursorRecord::decode(bytes).map_err(|error| damaged("cursor", error))?;
+    Ok(record.sequence)
 }

@@ -1,12 +1,14 @@
-//! Documents of the hub, in the system partition.
+//! Documents of the hub, in the system partition; and how far the logs of endpoints were delivered.
 
 use std::ops::ControlFlow;
 
+use ironhub_cluster::GroupId;
 use ironhub_cluster::storage::{Area, StateStore, StorageError};
 use ironhub_domain::document::{Document, DocumentKind};
+use ironhub_domain::partition::Stream;
 
 use super::{SYSTEM, read};
-use crate::partition::encode::document as record;
+use crate::partition::encode::{document as record, hub};
 use crate::partition::keys;
 
 /// A document of the hub.
@@ -30,4 +32,9 @@ pub fn documents(
         ControlFlow::Continue(())
     })?;
     documents.into_iter().collect()
+}
+
+/// The first event of a log of a partition that its endpoint was not delivered yet; 0 while none was.
+pub fn cursor(store: &dyn StateStore, group: GroupId, stream: Stream) -> Result<u64, StorageError> {
+    Ok(read(store, &keys::cursor(group, stream), hub::decode_cursor)?.unwrap_or_default())
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ironhub_domain::partition::{Command, Retention, TrimMark};
+use ironhub_domain::partition::{Command, Retention, Stream, TrimMark};
 
 use super::*;
 use crate::partition::retention::trim_command;
@@ -118,7 +118,7 @@ fn trimmed_events_are_gone_from_readers_and_from_the_store() {
     fill(&mut rig);
     let before = rig.store.bytes();
     let old_reader_saw = rig.all();
-    let mark = TrimMark { sequence: 3, offset: old_reader_saw[3].offset };
+    let mark = TrimMark { stream: Stream::BUILT_IN, sequence: 3, offset: old_reader_saw[3].offset };
     assert_eq!(rig.apply_one(commands::encode(&Command::TrimEvents(mark))), Outcome::Done);
     assert!(rig.store.bytes() < before);
     assert_eq!(bodies(&rig.all()), ["d", "e", "f", "g"]);
@@ -178,7 +178,7 @@ fn a_damaged_row_is_an_error_and_what_lies_before_it_is_read() {
     use ironhub_cluster::storage::{Area, Change};
     let mut rig = Rig::new();
     fill(&mut rig);
-    let key = crate::partition::keys::event_row(GROUP, 3);
+    let key = crate::partition::keys::event_row(GROUP, Stream::BUILT_IN, 3);
     let row = rig.store.get(Area::Events, &key).unwrap().unwrap();
     for cut in [0, 10, 29, 40, row.len() - 1] {
         let store = Arc::clone(&rig.store);
@@ -186,4 +186,62 @@ fn a_damaged_row_is_an_error_and_what_lies_before_it_is_read() {
         assert_eq!(bodies(&rig.all())[..3], ["a", "b", "c"], "{cut}");
         assert!(rig.reader().read(3, usize::MAX, usize::MAX).is_err(), "{cut}");
     }
+}
+
+#[test]
+fn each_log_has_its_own_numbers_and_rows() {
+    const OTHER: Stream = Stream(3);
+    let mut rig = Rig::new();
+    let both = commands::bundle(
+        None,
+        &[(Stream::BUILT_IN, batch("d", 10, &["a"])), (OTHER, batch("d", 10, &["a", "b"]))],
+    );
+    for command in [batch("d", 5, &["first"]), both.clone(), both] {
+        assert!(matches!(rig.apply_one(command), Outcome::Events(_)));
+    }
+    let bodies = |rig: &Rig, stream| -> Vec<(u64, String)> {
+        let events = rig.reader_of(stream).read(0, usize::MAX, 100).unwrap();
+        let text = |event: Event| String::from_utf8(event.message.body.to_vec()).unwrap();
+        events.into_iter().map(|event| (event.sequence, text(event))).collect()
+    };
+    let named = |list: &[(u64, &str)]| -> Vec<(u64, String)> {
+        list.iter().map(|(sequence, body)| (*sequence, (*body).to_owned())).collect()
+    };
+    assert_eq!(bodies(&rig, Stream::BUILT_IN), named(&[(0, "first"), (1, "a"), (2, "a")]));
+    let others = named(&[(0, "a"), (1, "b"), (2, "a"), (3, "b")]);
+    assert_eq!(bodies(&rig, OTHER), others);
+
+    let rig = Rig::over(rig.store.clone());
+    assert_eq!(bodies(&rig, OTHER), others, "after a restart");
+    let mut rig = rig;
+    let mark = TrimMark { stream: OTHER, sequence: 2, offset: 0 };
+    rig.apply_one(commands::encode(&Command::TrimEvents(mark)));
+    assert_eq!(bodies(&rig, OTHER), others[2..]);
+    rig.apply_one(commands::encode(&Command::MoveCursor { stream: OTHER, sequence: 3 }));
+    assert_eq!(crate::partition::records::cursor(&*rig.store, GROUP, OTHER).unwrap(), 3);
+    rig.apply_one(commands::encode(&Command::ForgetStream(OTHER)));
+    let rig = Rig::over(rig.store.clone());
+    assert!(bodies(&rig, OTHER).is_empty());
+    assert_eq!(crate::partition::records::cursor(&*rig.store, GROUP, OTHER).unwrap(), 0);
+    assert_eq!(bodies(&rig, Stream::BUILT_IN).len(), 3);
+}
+
+#[test]
+fn of_a_change_that_is_refused_nothing_is_told() {
+    let mut rig = Rig::new();
+    let delete = commands::encode(&Command::DeleteConsumerGroup("none".into()));
+    let told = [(Stream::BUILT_IN, batch("d", 10, &["gone"]))];
+    let outcome = rig.apply_one(commands::bundle(Some(&delete), &told));
+    assert!(matches!(outcome, Outcome::Refused(_)));
+    let group = ironhub_domain::partition::ConsumerGroup { name: "g".into(), created: UnixMs(1) };
+    let put = commands::encode(&Command::PutConsumerGroup(group));
+    assert_eq!(rig.apply_one(commands::bundle(Some(&put), &told)), Outcome::Done);
+    assert_eq!(rig.reader().read(0, usize::MAX, 10).unwrap().len(), 1);
+    let whole = commands::bundle(Some(&put), &told);
+    for cut in 1..whole.len() {
+        let outcome = rig.apply_one(whole.slice(..cut));
+        let applied_change = cut == 5 + put.len();
+        assert_eq!(matches!(outcome, Outcome::Refused(_)), !applied_change, "{cut}");
+    }
+    assert_eq!(rig.reader().read(0, usize::MAX, 10).unwrap().len(), 1);
 }

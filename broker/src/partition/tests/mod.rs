@@ -18,7 +18,7 @@ use ironhub_domain::event::{
     AppProperty, AuthMethod, AuthScope, AuthType, D2cMessage, Event, Origin,
 };
 use ironhub_domain::ids::DeviceId;
-use ironhub_domain::partition::Outcome;
+use ironhub_domain::partition::{Outcome, Stream};
 use ironhub_domain::time::UnixMs;
 
 use super::{EventReader, PartitionMachine, Watermarks, commands};
@@ -30,6 +30,7 @@ pub(crate) fn origin(device: &str) -> Origin {
         generation: "generation".into(),
         auth: AuthMethod { scope: AuthScope::Device, kind: AuthType::SymmetricKey },
         model_id: None,
+        source: Default::default(),
     }
 }
 
@@ -86,7 +87,12 @@ impl Rig {
     }
 
     pub(crate) fn reader(&self) -> EventReader {
-        EventReader::new(self.store.clone(), GROUP, self.watermarks.subscribe(GROUP).unwrap())
+        self.reader_of(Stream::BUILT_IN)
+    }
+
+    pub(crate) fn reader_of(&self, stream: Stream) -> EventReader {
+        let watermark = self.watermarks.subscribe(GROUP, stream).unwrap();
+        EventReader::new(self.store.clone(), GROUP, stream, watermark)
     }
 
     pub(crate) fn all(&self) -> Vec<Event> {

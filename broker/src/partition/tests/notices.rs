@@ -1,10 +1,11 @@
 use ironhub_domain::limits::NOTICES_MAX;
 use ironhub_domain::notice::{FeedbackStatus, Notice, NoticeKind};
-use ironhub_domain::partition::{Command, EventLog, Records};
+use ironhub_domain::partition::{Command, Records};
 use ironhub_domain::upload::{UploadResult, UploadTicket};
 
 use super::c2d::{create, delete, identity, purge, run, send};
 use super::*;
+use crate::partition::machine::Logs;
 use crate::partition::records;
 use crate::partition::transaction::Transaction;
 
@@ -127,10 +128,10 @@ fn of_too_many_notices_the_oldest_go() {
         status: FeedbackStatus::Success,
         at: UnixMs(number),
     };
-    let mut log = EventLog::default();
+    let mut logs = Logs::default();
     let mut change = |work: &mut dyn FnMut(&mut Transaction<'_, '_>)| {
         let mut tx = StateTx::new(&store, GROUP);
-        work(&mut Transaction { group: GROUP, log: &mut log, tx: &mut tx });
+        work(&mut Transaction { group: GROUP, logs: &mut logs, tx: &mut tx });
         store.write(&tx.into_changes()).unwrap();
     };
     let read = |from| records::notices(&store, GROUP, NoticeKind::Feedback, from, 1).unwrap();

@@ -2,7 +2,7 @@ use ironhub_domain::HubError;
 use ironhub_domain::event::StartPosition::{
     self, Earliest, EnqueuedTime, Latest, Offset, Sequence,
 };
-use ironhub_domain::partition::{Command, TrimMark};
+use ironhub_domain::partition::{Command, Stream, TrimMark};
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn every_position_is_the_first_event_that_lies_behind_it() {
         let log = rig.reader().bounds();
         let offset =
             all.iter().find(|e| e.sequence == trimmed).map_or(log.next_offset, |e| e.offset);
-        let mark = TrimMark { sequence: trimmed, offset };
+        let mark = TrimMark { stream: Stream::BUILT_IN, sequence: trimmed, offset };
         rig.apply_one(commands::encode(&Command::TrimEvents(mark)));
         let (all, reader) = (rig.all(), rig.reader());
         let log = reader.bounds();

@@ -10,14 +10,16 @@ use crate::device::{DeviceIdentity, ModuleIdentity, Presence, StoredSession};
 use crate::document::{Document, DocumentKind};
 use crate::ids::{IdentityId, ModuleId};
 use crate::notice::{Notice, NoticeKind};
-use crate::partition::event_log::EventLog;
+use crate::partition::event_log::{EventLog, Stream};
 use crate::twin::Twin;
 use crate::upload::UploadTicket;
 
 /// A partition's records, in memory.
 #[derive(Default)]
 pub(super) struct Memory {
-    pub(super) log: EventLog,
+    pub(super) logs: BTreeMap<Stream, EventLog>,
+    pub(super) dropped: Vec<(Stream, u64, u64)>,
+    pub(super) cursors: BTreeMap<Stream, u64>,
     pub(super) devices: BTreeMap<DeviceId, DeviceIdentity>,
     pub(super) hub: Option<HubInfo>,
     pub(super) policies: Option<PolicySet>,
@@ -39,10 +41,22 @@ pub(super) struct Memory {
 impl Records for Memory {
     type Error = Infallible;
 
-    fn event_log(&mut self) -> &mut EventLog {
-        &mut self.log
+    fn event_log(&mut self, stream: Stream) -> &mut EventLog {
+        self.logs.entry(stream).or_default()
     }
-    fn drop_events(&mut self, _: u64, _: u64) {}
+    fn drop_events(&mut self, stream: Stream, from: u64, to: u64) {
+        self.dropped.push((stream, from, to));
+    }
+    fn forget_stream(&mut self, stream: Stream) {
+        self.logs.remove(&stream);
+        self.cursors.remove(&stream);
+    }
+    fn cursor(&self, stream: Stream) -> Result<u64, Infallible> {
+        Ok(self.cursors.get(&stream).copied().unwrap_or_default())
+    }
+    fn put_cursor(&mut self, stream: Stream, sequence: u64) {
+        self.cursors.insert(stream, sequence);
+    }
     fn device(&self, id: &DeviceId) -> Result<Option<DeviceIdentity>, Infallible> {
         Ok(self.devices.get(id).cloned())
     }

@@ -7,6 +7,7 @@ mod documents;
 mod memory;
 mod modules;
 mod presence;
+mod streams;
 mod twins;
 
 use self::memory::Memory;
