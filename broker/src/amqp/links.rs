@@ -72,7 +72,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             // Events are sent settled; some clients tell outcomes all the same.
             Event::Disposition { link, delivery, settled, state } => {
                 if let Some(router) = &self.context.options.services
-                    && self.services.on_disposition(link, delivery, settled, state.as_ref(), router)
+                    && let Some(services) = &mut self.services
+                    && services.on_disposition(link, delivery, settled, state.as_ref(), router)
                 {
                     return;
                 }

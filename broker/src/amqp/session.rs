@@ -49,7 +49,8 @@ pub(super) struct Session<S> {
     pub(super) grants: Grants,
     pub(super) asking: Asking,
     pub(super) devices: Devices,
-    pub(super) services: Services,
+    /// None until a service attached a link.
+    pub(super) services: Option<Box<Services>>,
     /// All but those of devices and services.
     pub(super) links: LinkMap<Link>,
     pub(super) replies: Replies,
@@ -80,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             asking: Asking::new(owners.clone(), devices.inbox().clone()),
             devices,
             context,
-            services: Services::default(),
+            services: None,
             links: LinkMap::default(),
             replies: Replies::default(),
             plain: false,
@@ -182,14 +183,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let mut moved = self.socket.poll_write(cx, &mut self.connection, now)?;
         let full = self.connection.output_len() >= OUTPUT_BYTES_HIGH
             || self.devices.is_full()
-            || self.services.is_full();
+            || self.services.as_ref().is_some_and(|services| services.is_full());
         if !full && !self.connection.is_closed() {
             moved |= self.socket.poll_read(cx)?;
         }
         moved |= self.devices.inbox().poll(cx);
         moved |= self.poll_receivers(cx);
-        if let Some(router) = &self.context.options.services {
-            moved |= self.services.poll(cx, &mut self.connection, router);
+        if let (Some(services), Some(router)) = (&mut self.services, &self.context.options.services)
+        {
+            moved |= services.poll(cx, &mut self.connection, router);
         }
         if moved {
             return Ok(true);
@@ -234,7 +236,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Some(due) = self.token_due {
             deadline = deadline.min(due);
         }
-        let dues = [self.socket.stalls_at(), self.devices.deadline(), self.services.due()];
+        let services = self.services.as_ref().and_then(|services| services.due());
+        let dues = [self.socket.stalls_at(), self.devices.deadline(), services];
         for due in dues.into_iter().flatten() {
             deadline = deadline.min(due);
         }

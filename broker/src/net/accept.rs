@@ -3,14 +3,16 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{Accept, TlsAcceptor};
 
 use super::peer::Peer;
 use super::x509;
@@ -101,38 +103,54 @@ pub async fn tls<H, F>(
     let handle = Rc::new(handle);
     let connect = move |stream: TcpStream, peer: Peer| {
         // The handshake's state is large and short-lived: boxed, it is gone when the session starts.
-        let handshake = Box::pin(tokio::time::timeout(deadline, acceptor.accept(stream)));
+        let handshake = Box::pin(shake_hands(acceptor.accept(stream), deadline, peer));
         let handle = handle.clone();
         async move {
-            let stream = match handshake.await {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => {
-                    connections::tls_failed("refused");
-                    tracing::debug!(%peer, %error, "TLS handshake failed");
-                    return;
-                }
-                Err(_) => {
-                    connections::tls_failed("slow");
-                    tracing::debug!(%peer, "TLS handshake took too long");
-                    return;
-                }
-            };
-            secured(stream, peer, &*handle).await;
+            let Some((stream, peer)) = handshake.await else { return };
+            handle(stream, peer).await;
         }
     };
     run(listener, gate, Rc::new(connect)).await;
 }
 
-/// Hands a stream over with what its client showed. No part of the caller's future: what that borrows and then gives
-/// away would keep its place in it for as long as the session lives.
-fn secured<F>(
-    stream: TlsStream<TcpStream>,
+/// The stream, and the peer with what it showed; none if there is nothing to be had with it.
+async fn shake_hands(
+    accept: Accept<TcpStream>,
+    deadline: Duration,
     peer: Peer,
-    handle: &impl Fn(TlsStream<TcpStream>, Peer) -> F,
-) -> F {
-    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let certificate = x509::peer_certificate(shown).map(Arc::new);
-    handle(stream, Peer { certificate, ..peer })
+) -> Option<(TlsStream<TcpStream>, Peer)> {
+    match tokio::time::timeout(deadline, accept).await {
+        Ok(Ok(stream)) => {
+            let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+            let certificate = x509::peer_certificate(shown).map(Arc::new);
+            Some((stream, Peer { certificate, ..peer }))
+        }
+        Ok(Err(error)) => {
+            connections::tls_failed("refused");
+            tracing::debug!(%peer, %error, "TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            connections::tls_failed("slow");
+            tracing::debug!(%peer, "TLS handshake took too long");
+            None
+        }
+    }
+}
+
+/// A connection that is served, and its place. No async block: that would hold what it awaits twice, as it was given and
+/// as it is awaited.
+struct Served<F> {
+    session: Pin<Box<F>>,
+    _pass: Pass,
+}
+
+impl<F: Future<Output = ()>> Future for Served<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.session.as_mut().poll(cx)
+    }
 }
 
 async fn run<H, F>(listener: std::net::TcpListener, gate: Arc<Gate>, handle: Rc<H>)
@@ -156,12 +174,8 @@ where
                 };
                 // Acks are small writes that someone waits for.
                 let _ = stream.set_nodelay(true);
-                // Boxed: a future that is awaited inside another counts twice in it, as given and as awaited.
                 let session = Box::pin(handle(stream, peer.into()));
-                actix_rt::spawn(async move {
-                    session.await;
-                    drop(pass);
-                });
+                actix_rt::spawn(Served { session, _pass: pass });
             }
             Err(error) => {
                 // A client that left before we took it is its own business; out of files is ours.

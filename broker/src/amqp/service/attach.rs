@@ -23,7 +23,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if self.context.options.services.is_none() {
             return Err(Error::new(condition::NOT_FOUND, "the hub has no node of this address"));
         }
-        let reply = self.services.attach(link, attach, node)?;
+        let reply = self.services.get_or_insert_default().attach(link, attach, node)?;
         self.connection.accept(link, attach, reply);
         Ok(())
     }
@@ -35,21 +35,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         how: (u32, bool),
         message: &Bytes,
     ) -> bool {
-        let Some(router) = &self.context.options.services else { return false };
-        self.services.on_transfer(link, how, message, &mut self.connection, router)
+        match (&mut self.services, &self.context.options.services) {
+            (Some(services), Some(router)) => {
+                services.on_transfer(link, how, message, &mut self.connection, router)
+            }
+            _ => false,
+        }
     }
 
     /// The link is gone, if it was a service link.
     pub(in crate::amqp) fn service_detached(&mut self, link: LinkId) {
-        if let Some(router) = &self.context.options.services {
-            self.services.on_detached(link, router);
+        if let (Some(services), Some(router)) = (&mut self.services, &self.context.options.services)
+        {
+            services.on_detached(link, router);
         }
     }
 
     /// All links are gone.
     pub(in crate::amqp) fn clear_services(&mut self) {
-        if let Some(router) = &self.context.options.services {
-            self.services.clear(router);
+        if let (Some(services), Some(router)) = (&mut self.services, &self.context.options.services)
+        {
+            services.clear(router);
         }
     }
 
@@ -57,7 +63,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     pub(in crate::amqp) fn expire_services(&mut self) {
         let expired: Vec<LinkId> = self
             .services
-            .nodes()
+            .iter()
+            .flat_map(|services| services.nodes())
             .filter(|(_, node)| !self.allows_service(*node))
             .map(|(link, _)| link)
             .collect();

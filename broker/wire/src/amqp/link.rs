@@ -17,6 +17,7 @@ pub(super) enum Phase {
 /// State of a link. Small: a connection may have thousands.
 #[derive(Debug)]
 pub(super) struct Link {
+    pub(super) handle: u16,
     pub(super) serial: u32,
     /// Our end.
     pub(super) role: Role,
@@ -36,8 +37,9 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(serial: u32, role: Role) -> Self {
+    pub(super) fn new(handle: u16, serial: u32, role: Role) -> Self {
         Self {
+            handle,
             serial,
             role,
             phase: Phase::Attaching,

@@ -18,6 +18,9 @@ use super::performative::{
     Attach, Begin, Detach, Disposition, Error, Flow, Performative, Role, Source, Target,
 };
 
+/// Up to so many links a session has room for no more than it has: those of one device, and of `$cbs`.
+const LINKS_EXACT_MAX: usize = 8;
+
 /// A violation that costs more than a link.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -38,7 +41,8 @@ pub(super) struct Session {
     next_outgoing_id: u32,
     remote_incoming_window: u32,
     next_delivery: u32,
-    links: Vec<Option<Box<Link>>>,
+    /// Sorted by handle; no room for more than there are as long as they are few.
+    links: Vec<Link>,
     pending: VecDeque<Pending>,
     unsettled: VecDeque<Unsettled>,
     /// Accepted deliveries that are not told yet, first and last: neighbours share a disposition.
@@ -86,11 +90,10 @@ impl Session {
                 return Err(Fault::Connection(Error::new(condition::FRAMING_ERROR, text)));
             }
         };
-        let index = usize::from(handle);
-        if self.links.get(index).is_some_and(Option::is_some) {
+        let Err(place) = self.find(handle) else {
             let text = format!("handle {handle} is in use");
             return Err(Fault::Session(Error::new(condition::HANDLE_IN_USE, text)));
-        }
+        };
         if outbox.links >= LINKS_MAX {
             let text = format!("more than {LINKS_MAX} links on a connection");
             return Err(Fault::Connection(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, text)));
@@ -100,10 +103,10 @@ impl Session {
             Role::Receiver => Role::Sender,
         };
         let link = LinkId { channel: self.channel, handle, serial: outbox.serial() };
-        if self.links.len() <= index {
-            self.links.resize_with(index + 1, || None);
+        if self.links.len() < LINKS_EXACT_MAX {
+            self.links.reserve_exact(1);
         }
-        self.links[index] = Some(Box::new(Link::new(link.serial, role)));
+        self.links.insert(place, Link::new(handle, link.serial, role));
         outbox.links += 1;
         if attach.coordinator {
             let error = Error::new(condition::NOT_IMPLEMENTED, "transactions are not offered");
@@ -129,7 +132,7 @@ impl Session {
             outbox.events.push_back(Event::Detached { link: id, error: detach.error });
         }
         self.forget_deliveries(handle, outbox);
-        self.links[usize::from(handle)] = None;
+        self.links.retain(|link| link.handle != handle);
         outbox.links -= 1;
         Ok(())
     }
@@ -225,12 +228,11 @@ impl Session {
 
     /// The session is over: every link that lived is told to the owner.
     pub(super) fn drop_links(&mut self, error: Option<&Error>, outbox: &mut Outbox) {
-        for (handle, slot) in std::mem::take(&mut self.links).into_iter().enumerate() {
-            let Some(link) = slot else { continue };
+        for link in std::mem::take(&mut self.links) {
             outbox.links -= 1;
             outbox.partials.release(link.partial_bytes());
             if link.phase != Phase::DetachSent {
-                let link = self.link_id(handle as u16, link.serial);
+                let link = self.link_id(link.handle, link.serial);
                 let error = error.cloned().map(Box::new);
                 outbox.events.push_back(Event::Detached { link, error });
             }
@@ -255,14 +257,15 @@ impl Session {
     }
 
     pub(super) fn link(&mut self, id: LinkId) -> Option<&mut Link> {
-        let link = self.links.get_mut(usize::from(id.handle))?.as_deref_mut()?;
+        let at = self.find(id.handle).ok()?;
+        let link = self.links.get_mut(at)?;
         (link.serial == id.serial).then_some(link)
     }
 
     fn by_handle(&mut self, handle: u32) -> Result<(u16, &mut Link), Fault> {
         let found = u16::try_from(handle).ok().and_then(|handle| {
-            let link = self.links.get_mut(usize::from(handle))?.as_deref_mut()?;
-            Some((handle, link))
+            let at = self.find(handle).ok()?;
+            Some((handle, self.links.get_mut(at)?))
         });
         found.ok_or_else(|| {
             let text = format!("no link has handle {handle}");
@@ -270,10 +273,16 @@ impl Session {
         })
     }
 
+    fn find(&self, handle: u16) -> Result<usize, usize> {
+        self.links.binary_search_by_key(&handle, |link| link.handle)
+    }
+
     fn forget_deliveries(&mut self, handle: u16, outbox: &mut Outbox) {
         self.pending.retain(|pending| pending.handle != handle);
         self.unsettled.retain(|unsettled| unsettled.handle != handle);
-        if let Some(link) = self.links[usize::from(handle)].as_deref_mut() {
+        if let Ok(at) = self.find(handle)
+            && let Some(link) = self.links.get_mut(at)
+        {
             outbox.partials.release(link.partial_bytes());
             link.partial = None;
         }
@@ -286,7 +295,7 @@ impl Session {
 
     /// A flow that says whether the client's wish to drain was heard (OASIS AMQP 1.0 2.6.7).
     fn flow_of(&self, handle: Option<u16>, drain: bool, outbox: &mut Outbox) {
-        let link = handle.and_then(|handle| self.links.get(usize::from(handle))?.as_deref());
+        let link = handle.and_then(|handle| self.links.get(self.find(handle).ok()?));
         let flow = Flow {
             next_incoming_id: Some(self.next_incoming_id),
             incoming_window: self.incoming_window,

@@ -58,10 +58,9 @@ impl Session {
 
     /// The window opened: every link that has credit may go on.
     fn tell_senders(&self, outbox: &mut Outbox) {
-        for (handle, link) in self.links.iter().enumerate() {
-            let Some(link) = link else { continue };
+        for link in &self.links {
             if link.role == Role::Sender && link.phase == Phase::Attached && link.credit > 0 {
-                let link = self.link_id(handle as u16, link.serial);
+                let link = self.link_id(link.handle, link.serial);
                 outbox.events.push_back(Event::Sendable { link, drain: false });
             }
         }
