@@ -92,6 +92,10 @@ class Hub:
         return self.settings["IRONHUB_EVENTHUB_CONNECTION_STRING"]
 
     @property
+    def storage(self):
+        return self.settings["IRONHUB_STORAGE_CONNECTION_STRING"]
+
+    @property
     def registry(self):
         parts = sas.parse(self.service)
         return Registry(self.ca, parts["SharedAccessKeyName"], parts["SharedAccessKey"])

@@ -14,6 +14,7 @@ pub mod exchange;
 pub mod filesystem;
 pub mod http;
 pub mod name;
+pub mod query;
 mod reading;
 #[cfg_attr(not(feature = "cloud-storage"), path = "remote_absent.rs")]
 mod remote;

@@ -22,7 +22,8 @@ use rand::RngCore;
 use sha2::Sha256;
 
 use super::container::ContainerName;
-use super::name::{BlobName, percent_decode};
+use super::name::BlobName;
+use super::query::Query;
 use crate::client::percent;
 use crate::net::certificates::write_secret;
 
@@ -231,34 +232,6 @@ fn signed_resource<'a>(asked: Resource<'a>, query: &Query) -> Option<Resource<'a
             (kinds == EVERYTHING).then_some(Resource::Account)
         }
         _ => None,
-    }
-}
-
-/// The decoded parameters of a request's query, in their order.
-#[derive(Clone, Debug, Default)]
-pub struct Query(Vec<(String, String)>);
-
-impl Query {
-    /// What cannot be decoded is dropped: no parameter of the protocol is ever written so. The bytes are bounded by
-    /// the longest request head.
-    pub fn parse(query: &str) -> Self {
-        let pair = |part: &str| {
-            let (key, value) = part.split_once('=').unwrap_or((part, ""));
-            Some((percent_decode(key)?.to_ascii_lowercase(), percent_decode(value)?))
-        };
-        Self(query.split('&').filter_map(pair).collect())
-    }
-
-    /// The value of a parameter that is there exactly once.
-    pub fn only(&self, key: &str) -> Option<&str> {
-        let mut found = self.0.iter().filter(|(name, _)| name == key);
-        let value = found.next()?;
-        found.next().is_none().then_some(value.1.as_str())
-    }
-
-    /// Whether a parameter is there at all.
-    pub fn has(&self, key: &str) -> bool {
-        self.0.iter().any(|(name, _)| name == key)
     }
 }
 

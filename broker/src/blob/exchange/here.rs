@@ -12,8 +12,9 @@ use crate::blob::container::ContainerName;
 use crate::blob::error::BlobError;
 use crate::blob::filesystem::{NewBlob, containers};
 use crate::blob::name::BlobName;
+use crate::blob::query::Query;
 use crate::blob::reading::Reading;
-use crate::blob::sas::{Grant, Permission, Query, Resource, SasError};
+use crate::blob::sas::{Grant, Permission, Resource, SasError};
 use crate::blob::service::BlobService;
 use crate::blob::sink::Sink;
 

@@ -76,7 +76,8 @@ impl SasContainer {
         Ok(BlobWriter { target, bytes: 0 })
     }
 
-    /// Removes a blob; needs `d`. [`BlobError::NotFound`] if there is none.
+    /// Removes a blob; needs `d`. [`BlobError::NotFound`] if there is none. Elsewhere it is a batch of one, which Azure and
+    /// Azurite know and another hub does not.
     pub async fn delete(&self, name: &BlobName, now: UnixMs) -> Result<(), BlobError> {
         match &self.0 {
             Place::Here(container) => container.delete(name, now).await,

@@ -1,4 +1,4 @@
-//! A container of the hub through its URL, and that URL over the wire to a second hub's endpoint.
+//! A container of the hub through its URL: on its disk, and over the wire as another hub would use it.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -153,4 +153,72 @@ async fn a_token_permits_what_it_says_and_for_as_long() {
     let forged = hub.url("r").replace("sp=r", "sp=rwd");
     let forged = SasContainer::open(&hub.service, "hub.test", &forged, NOW);
     assert_eq!(shown(forged.map(|_| ())), Err(SasError::Signature));
+}
+
+/// The hub's endpoint on a port of the loopback, and the same container by that address.
+#[cfg(feature = "cloud-storage")]
+async fn over_the_wire(hub: &Hub, permissions: &str) -> SasContainer {
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = hub.service.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = service.clone();
+            let answer = service_fn(move |request| {
+                let service = service.clone();
+                async move {
+                    let reply = crate::blob::http::handle(request, &service, NOW).await;
+                    Ok::<_, std::convert::Infallible>(reply)
+                }
+            });
+            let serving = hyper::server::conn::http1::Builder::new();
+            // How it ends is what the client sees.
+            tokio::spawn(serving.serve_connection(TokioIo::new(stream), answer));
+        }
+    });
+    let url = hub.url(permissions).replace("https://hub.test", &format!("http://{address}"));
+    SasContainer::open(&hub.service, "hub.test", &url, NOW).unwrap()
+}
+
+#[cfg(feature = "cloud-storage")]
+#[tokio::test]
+async fn a_container_elsewhere_is_read_and_written_over_the_wire() {
+    let hub = Hub::new();
+    let here = hub.open(ALL);
+    let there = over_the_wire(&hub, ALL).await;
+    let refused = write(&there, "x").await;
+    assert!(refused.is_err(), "nobody made the container: {refused:?}");
+    for text in ["first\n", "", "second\nlines"] {
+        write(&here, text).await.unwrap();
+        assert_eq!(write(&there, text).await.unwrap(), text.len() as u64);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(read(&here).await.unwrap(), lines);
+        assert_eq!(read(&there).await.unwrap(), lines);
+    }
+    // More than two pieces either way.
+    let line = "0123456789abcde\n".repeat(1 << 12);
+    let mut writer = there.write(&blob(), NOW).await.unwrap();
+    for _ in 0..150 {
+        writer.write(line.as_bytes()).await.unwrap();
+    }
+    assert_eq!(read(&here).await.unwrap(), ["second", "lines"], "nothing is seen of it yet");
+    let bytes = writer.finish(NOW).await.unwrap();
+    assert_eq!(bytes, 150 << 16);
+    assert_eq!(there.read(&blob(), NOW).await.unwrap().bytes(), bytes);
+    assert_eq!(read(&there).await.unwrap().len(), 150 << 12);
+    assert_eq!(read(&here).await.unwrap(), read(&there).await.unwrap());
+
+    // Replaced while it is read.
+    let mut reader = there.read(&blob(), NOW).await.unwrap();
+    reader.next().await.unwrap().unwrap();
+    write(&here, &line.repeat(150)).await.unwrap();
+    assert!(matches!(reader.next().await, Err(BlobError::ConditionNotMet)));
+
+    here.delete(&blob(), NOW).await.unwrap();
+    assert!(matches!(there.read(&blob(), NOW).await.map(|_| ()), Err(BlobError::NotFound)));
+    let reader_only = over_the_wire(&hub, "r").await;
+    assert!(write(&reader_only, "x").await.is_err());
 }

@@ -16,7 +16,7 @@ use crate::blob::filesystem::describe::METADATA;
 use crate::blob::filesystem::listing::{Entry, Page};
 use crate::blob::filesystem::manifest::Manifest;
 use crate::blob::name::NAME_CHARS_MAX;
-use crate::blob::sas::Query;
+use crate::blob::query::Query;
 use crate::blob::service::ACCOUNT;
 
 /// What `include` may name. `metadata` is looked at; of the others this store has none, so lists are complete without.

@@ -3,7 +3,8 @@
 use hyper::Method;
 
 use crate::blob::error::BlobError;
-use crate::blob::sas::{Permission, Query};
+use crate::blob::query::Query;
+use crate::blob::sas::Permission;
 
 /// An operation of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

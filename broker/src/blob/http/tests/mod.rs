@@ -1,6 +1,7 @@
 //! The surface without and with sockets: requests against a store in a folder of its own.
 
 mod calls;
+mod containers;
 mod refusals;
 mod sockets;
 
