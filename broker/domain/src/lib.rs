@@ -15,6 +15,7 @@ pub mod notice;
 pub mod partition;
 pub mod query;
 pub mod registry;
+pub mod routing;
 pub mod time;
 pub mod twin;
 pub mod upload;

@@ -252,6 +252,50 @@ pub const QUERY_TEXT_BYTES_MAX: usize = 256 * 1024;
 
 const _: () = assert!(QUERY_TEXT_BYTES_MAX >= D2C_MESSAGE_BYTES_MAX);
 
+/// Routes of a hub (service-protocols.md 4.11).
+pub const ROUTES_MAX: usize = 100;
+
+/// Endpoints of a hub beside its built-in one (service-protocols.md 4.11).
+pub const ROUTING_ENDPOINTS_MAX: usize = 10;
+
+/// Enrichments of a hub (service-protocols.md 4.11).
+pub const ENRICHMENTS_MAX: usize = 10;
+
+/// Longest name of a route or endpoint, in characters (the original's resource manager).
+pub const ROUTING_NAME_CHARS_MAX: usize = 64;
+
+/// Longest key of an enrichment, in characters.
+pub const ENRICHMENT_KEY_CHARS_MAX: usize = 128;
+
+/// Longest value of an enrichment, in characters.
+pub const ENRICHMENT_VALUE_CHARS_MAX: usize = 1024;
+
+/// Largest routing document, in bytes of JSON: every route with a condition of ordinary length, and then some.
+pub const ROUTING_JSON_BYTES_MAX: usize = 512 * 1024;
+
+/// Longest URL of a webhook, in bytes.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2048;
+
+/// Length of a webhook's secret, in bytes: what signs its messages.
+pub const WEBHOOK_SECRET_BYTES: RangeInclusive<usize> = 16..=256;
+
+/// How long a webhook may take to answer, in seconds.
+pub const WEBHOOK_TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=120;
+
+/// How often a message is sent to a webhook that does not take it.
+pub const WEBHOOK_ATTEMPTS: RangeInclusive<u64> = 1..=100;
+
+/// Pause between two attempts, in seconds; it doubles from one to the next.
+pub const WEBHOOK_PAUSE_SECONDS: RangeInclusive<u64> = 1..=3600;
+
+/// How long messages for a blob are gathered, in seconds. The original has 60 to 720; a shorter time is allowed here.
+pub const ROUTING_BATCH_SECONDS: RangeInclusive<u64> = 1..=720;
+
+/// How many bytes are gathered for one blob. The original has 10 to 500 MiB.
+pub const ROUTING_BATCH_BYTES: RangeInclusive<u64> = 64 * 1024..=500 * 1024 * 1024;
+
+const _: () = assert!(ROUTING_ENDPOINTS_MAX < 16, "a set of endpoints fits 16 bits");
+
 /// The limits that `limits.profile` chooses (design.md 7). Whoever proposes a command puts them in, so every replica
 /// applies the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -87,6 +87,9 @@ pub(super) fn resolve(path: &mut Path, dialect: Dialect) -> Result<(), String> {
     match dialect {
         Dialect::Routing => {
             spell(&mut path.steps, 0, &SYSTEM);
+            if path.root() == Some("$twin") {
+                resolve_twin(&mut path.steps[1..]);
+            }
             Ok(())
         }
         Dialect::Rows(source) => {
