@@ -66,7 +66,7 @@ pub fn decode(frame: &Frame) -> Result<Packet<'_>, DecodeError> {
     }
 }
 
-fn publish(frame: &Frame) -> Result<Publish<'_>, DecodeError> {
+pub(super) fn publish(frame: &Frame) -> Result<Publish<'_>, DecodeError> {
     let mut input = Input(&frame.body);
     let dup = frame.flags & 0x08 != 0;
     let retain = frame.flags & 0x01 != 0;
@@ -156,7 +156,7 @@ impl<'a> Iterator for Filters<'a> {
 
 /// What is left to read of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Input<'a>(&'a [u8]);
+pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
 impl<'a> Input<'a> {
     fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
@@ -165,7 +165,7 @@ impl<'a> Input<'a> {
         Ok(taken)
     }
 
-    fn u8(&mut self, what: &'static str) -> Result<u8, DecodeError> {
+    pub(super) fn u8(&mut self, what: &'static str) -> Result<u8, DecodeError> {
         Ok(self.take(1, what)?[0])
     }
 
@@ -174,7 +174,7 @@ impl<'a> Input<'a> {
         Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
     }
 
-    fn packet_id(&mut self) -> Result<PacketId, DecodeError> {
+    pub(super) fn packet_id(&mut self) -> Result<PacketId, DecodeError> {
         PacketId::new(self.u16("packet identifier")?).ok_or(DecodeError::PacketIdZero)
     }
 
@@ -210,7 +210,7 @@ impl<'a> Input<'a> {
         Ok((filter, QoS::from_bits(options).ok_or(DecodeError::QoS3)?))
     }
 
-    fn end(&self) -> Result<(), DecodeError> {
+    pub(super) fn end(&self) -> Result<(), DecodeError> {
         match self.0.len() {
             0 => Ok(()),
             left => Err(DecodeError::Trailing(left)),

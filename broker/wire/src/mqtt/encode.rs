@@ -107,7 +107,7 @@ pub fn publish_header(
     Ok(())
 }
 
-fn remaining_length(out: &mut impl BufMut, mut length: usize) {
+pub(super) fn remaining_length(out: &mut impl BufMut, mut length: usize) {
     while 0x80 <= length {
         // The low seven bits are kept, so nothing is lost by the cast.
         out.put_u8((length & 0x7f) as u8 | 0x80);

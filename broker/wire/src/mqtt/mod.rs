@@ -2,9 +2,11 @@
 //!
 //! [`framer`] cuts the bytes of a connection into frames, [`decode`] turns a frame into a [`packet::Packet`] that
 //! borrows from it, [`encode`] writes the server's answers. [`username`], [`hub_topic`] and [`property_bag`] read the
-//! texts inside. Whatever the input, decoding never panics and never allocates more than the input's own size.
+//! texts inside. [`client`] is the other side, for devices that the command line plays. Whatever the input, decoding never
+//! panics and never allocates more than the input's own size.
 //! Sources: OASIS MQTT 3.1.1 and device-protocols.md section 2. Read [`packet`] and [`hub_topic`] next.
 
+pub mod client;
 pub mod decode;
 pub mod device_topic;
 pub mod encode;

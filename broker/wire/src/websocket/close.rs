@@ -25,12 +25,15 @@ impl CloseCode {
     }
 }
 
-/// What a client may not send; the connection must be closed with [`Violation::code`].
+/// What the other side may not send; the connection must be closed with [`Violation::code`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// Clients mask every frame (RFC 6455 5.1).
     #[error("a frame is not masked")]
     Unmasked,
+    /// Servers mask none (RFC 6455 5.1).
+    #[error("a frame of a server is masked")]
+    Masked,
     /// Reserved bits belong to extensions, and none was agreed on (RFC 6455 5.2).
     #[error("a frame has reserved bits")]
     ReservedBits,
@@ -60,6 +63,7 @@ impl Violation {
         match self {
             Self::Text => CloseCode::UNSUPPORTED,
             Self::Unmasked
+            | Self::Masked
             | Self::ReservedBits
             | Self::Opcode(_)
             | Self::Control

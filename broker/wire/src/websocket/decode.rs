@@ -1,4 +1,4 @@
-//! Takes the frames of a client apart, in place.
+//! Takes the frames of the other side apart, in place.
 
 use super::close::{CloseCode, Violation};
 use super::{CONTROL_BYTES_MAX, opcode};
@@ -6,7 +6,7 @@ use super::{CONTROL_BYTES_MAX, opcode};
 /// Two bytes, eight of length, four of mask.
 const HEADER_BYTES_MAX: usize = 14;
 
-/// How the client's side of a connection ended.
+/// How the other side of a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// It sent a close frame; the code it gave, if any.
@@ -15,9 +15,11 @@ pub enum End {
     Violation(Violation),
 }
 
-/// The client's side of one connection. It holds a few dozen bytes, and those of a control frame while that is incomplete.
+/// The other side of one connection: a client, unless it is made by [`Decoder::of_server`]. It holds a few dozen bytes, and those of a control frame while that is incomplete.
 #[derive(Debug, Default)]
 pub struct Decoder {
+    /// The other side is a server, whose frames are never masked.
+    unmasked: bool,
     /// The part of a header that has arrived.
     header: [u8; HEADER_BYTES_MAX],
     header_length: u8,
@@ -41,6 +43,11 @@ struct Frame {
 }
 
 impl Decoder {
+    /// For the frames of a server, as a client reads them.
+    pub fn of_server() -> Self {
+        Self { unmasked: true, ..Self::default() }
+    }
+
     /// Moves the messages' bytes among `bytes` to its front and returns how many they are. How the stream is cut into
     /// calls changes nothing. After the end ([`Decoder::end`]) there are none.
     pub fn decode(&mut self, bytes: &mut [u8]) -> usize {
@@ -69,7 +76,7 @@ impl Decoder {
         to
     }
 
-    /// Whether and how the client's side has ended.
+    /// Whether and how the other side has ended.
     pub fn end(&self) -> Option<End> {
         self.end
     }
@@ -90,7 +97,7 @@ impl Decoder {
         self.header_length += 1;
         let outcome = match at {
             0 => self.check_first(byte),
-            1 => self.check_second(byte),
+            1 => self.check_second(byte).and_then(|()| self.begin_frame()),
             _ => self.begin_frame(),
         };
         if let Err(violation) = outcome {
@@ -116,8 +123,10 @@ impl Decoder {
     }
 
     fn check_second(&self, byte: u8) -> Result<(), Violation> {
-        if byte & 0x80 == 0 {
-            return Err(Violation::Unmasked);
+        match (byte & 0x80 == 0, self.unmasked) {
+            (true, false) => return Err(Violation::Unmasked),
+            (false, true) => return Err(Violation::Masked),
+            (true, true) | (false, false) => {}
         }
         if is_control(self.header[0] & 0x0f) && usize::from(byte & 0x7f) > CONTROL_BYTES_MAX {
             return Err(Violation::Control);
@@ -133,7 +142,8 @@ impl Decoder {
             _ => 0,
         };
         let mask_at = 2 + length_bytes;
-        if usize::from(self.header_length) < mask_at + 4 {
+        let mask_bytes = if self.unmasked { 0 } else { 4 };
+        if usize::from(self.header_length) < mask_at + mask_bytes {
             return Ok(());
         }
         let remaining = match length_bytes {
@@ -144,7 +154,7 @@ impl Decoder {
             return Err(Violation::Length);
         }
         let mut mask = [0; 4];
-        mask.copy_from_slice(&self.header[mask_at..mask_at + 4]);
+        mask[..mask_bytes].copy_from_slice(&self.header[mask_at..mask_at + mask_bytes]);
         let (fin, opcode) = (self.header[0] & 0x80 != 0, self.header[0] & 0x0f);
         if !is_control(opcode) {
             self.in_message = !fin;
@@ -187,7 +197,7 @@ fn close_code(payload: &[u8]) -> Result<Option<CloseCode>, Violation> {
 }
 
 /// Payload byte `i` is XORed with mask byte `i % 4` (RFC 6455 5.3), eight at a time.
-fn unmask(bytes: &mut [u8], mask: [u8; 4]) {
+pub(super) fn unmask(bytes: &mut [u8], mask: [u8; 4]) {
     let [a, b, c, d] = mask;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
     let (words, rest) = bytes.as_chunks_mut::<8>();

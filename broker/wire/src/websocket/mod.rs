@@ -1,4 +1,5 @@
-//! The frames of WebSocket (RFC 6455 section 5), seen from a server that carries a byte stream in binary messages.
+//! The frames of WebSocket (RFC 6455 section 5), seen from a server that carries a byte stream in binary messages; and from
+//! a client of it: [`Decoder::of_server`] and [`masked`].
 //!
 //! Where messages and frames begin and end means nothing to the protocols inside, so nothing is gathered: [`Decoder`]
 //! takes the frames' shell off the bytes where they lie, and a connection costs no buffer. Frames of any announced length
@@ -7,6 +8,7 @@
 pub mod close;
 pub mod decode;
 pub mod encode;
+pub mod masked;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::encode::{self, DATA_BYTES_MAX, DataHeader};
-use super::{CloseCode, Decoder, End, Violation};
+use super::{CloseCode, Decoder, End, Violation, masked};
 
 /// A frame as a client sends it. `first` is the whole first byte.
 fn frame(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
@@ -125,6 +125,45 @@ fn the_server_sends_whole_unmasked_binary_messages() {
     encode::pong(&mut out, b"hi");
     encode::close(&mut out, CloseCode::UNSUPPORTED);
     assert_eq!(out, b"\x8a\x02hi\x88\x02\x03\xeb");
+}
+
+#[test]
+fn a_client_reads_what_a_server_writes() {
+    let mut bytes = Vec::new();
+    for length in [0, 5, 125, 126, 300] {
+        let (header, taken) = DataHeader::new(length);
+        bytes.extend_from_slice(header.bytes());
+        bytes.extend(std::iter::repeat_n(7, taken));
+    }
+    bytes.extend_from_slice(b"\x82\x7f\0\0\0\0\0\0\0\x02ab");
+    encode::pong(&mut bytes, b"late");
+    encode::close(&mut bytes, CloseCode::NORMAL);
+    for piece in [1, 2, 3, bytes.len()] {
+        let mut decoder = Decoder::of_server();
+        let found = decode(&mut decoder, &bytes, piece);
+        assert_eq!(found, [&[7; 556][..], b"ab"].concat(), "in pieces of {piece}");
+        assert_eq!(decoder.end(), Some(End::Closed(Some(CloseCode::NORMAL))), "{piece}");
+    }
+    let mut decoder = Decoder::of_server();
+    decode(&mut decoder, b"\x82\x81", 2);
+    assert_eq!(decoder.end(), Some(End::Violation(Violation::Masked)));
+}
+
+#[test]
+fn a_client_writes_what_a_server_reads() {
+    let long = vec![7; 70_000];
+    let mut bytes = Vec::new();
+    for payload in [&b"ab"[..], &long[..300], &long] {
+        masked::data(&mut bytes, payload, [1, 2, 3, 4]);
+    }
+    assert!(bytes.starts_with(b"\x82\x82\x01\x02\x03\x04\x60\x60"));
+    masked::pong(&mut bytes, b"?", [9; 4]);
+    masked::close(&mut bytes, CloseCode::NORMAL, [5; 4]);
+    let mut decoder = Decoder::default();
+    let found = decode(&mut decoder, &bytes, 1000);
+    assert_eq!(found.len(), 2 + 300 + 70_000);
+    assert!(found[2..].iter().all(|byte| *byte == 7));
+    assert_eq!(decoder.end(), Some(End::Closed(Some(CloseCode::NORMAL))));
 }
 
 #[test]
