@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use super::CommandError;
 use super::connection::{ConnectionArgs, HubConnection};
 use super::output::println;
+pub(super) use send::property;
 
 const EXAMPLES: &str = "\
 Put a message into a device's queue, and see what became of it:

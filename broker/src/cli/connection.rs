@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+pub use device::{DeviceAddresses, DeviceConnection};
+
 use super::hub_files::{EVENT_HUB_VARIABLE, HubFiles, SERVICE_VARIABLE};
 use crate::client::{
     Address, ClientError, EventHubConnectionString, RestClient, ServiceConnectionString, Trust,
@@ -16,6 +18,7 @@ use crate::client::{
 
 const HTTPS_PORT: u16 = 443;
 const AMQPS_PORT: u16 = 5671;
+const MQTTS_PORT: u16 = 8883;
 const DATA_DIR: &str = "data";
 
 /// Options that say which hub.
@@ -73,6 +76,8 @@ pub struct HubConnection {
     pub https: Address,
     /// Where the AMQP listener is.
     pub amqps: Address,
+    /// Where its devices connect.
+    pub devices: DeviceAddresses,
     /// What vouches for the hub.
     pub trust: Trust,
 }
@@ -98,15 +103,8 @@ impl HubConnection {
         event_hub: Option<String>,
         default_dir: &Path,
     ) -> Result<Self, ConnectionError> {
-        // A variable that is set to nothing says nothing.
-        let named = args.data_dir.as_deref().filter(|dir| !dir.as_os_str().is_empty());
-        let dir = named.unwrap_or(default_dir);
-        let given = args.connection_string.as_deref().filter(|text| !text.trim().is_empty());
-        // An explicit connection string must not fail because of a directory that nobody named.
-        let files = match HubFiles::read(dir) {
-            Err(_) if given.is_some() && named.is_none() => None,
-            outcome => outcome?,
-        };
+        let given = args.given();
+        let (dir, files) = files(args, default_dir)?;
         let not_found = || ConnectionError::NotFound { looked_at: dir.join("hub.env") };
         let Some(given) = given else {
             let files = files.ok_or_else(not_found)?;
@@ -115,12 +113,7 @@ impl HubConnection {
             return Self::assemble(args, service, files.event_hub.clone(), Some(&files));
         };
         let service = ServiceConnectionString::parse(given)?;
-        // The files help with a connection string from elsewhere only if they are the same hub's.
-        let same_hub = |files: &&HubFiles| {
-            let beside = files.service.as_deref().map(ServiceConnectionString::parse);
-            matches!(beside, Some(Ok(beside)) if beside.host.eq_ignore_ascii_case(&service.host))
-        };
-        let files = files.as_ref().filter(same_hub);
+        let files = files.as_ref().filter(|files| are_of(files, &service.host));
         let event_hub = event_hub.or_else(|| files.and_then(|files| files.event_hub.clone()));
         Self::assemble(args, service, event_hub, files)
     }
@@ -140,9 +133,41 @@ impl HubConnection {
             None => (service.host.as_str(), None),
         };
         let amqps = address(amqps.0, amqps.1, files.and_then(|files| files.amqps), AMQPS_PORT);
+        let devices = DeviceAddresses {
+            https: https.clone(),
+            ..DeviceAddresses::of(&service.host, None, files)
+        };
         let trust = Trust { ca_file: args.ca_file.clone().or(beside_ca) };
-        Ok(Self { service, event_hub, https, amqps, trust })
+        Ok(Self { service, event_hub, https, amqps, devices, trust })
     }
+}
+
+impl ConnectionArgs {
+    /// The connection string, if there is one. A variable that is set to nothing says nothing.
+    fn given(&self) -> Option<&str> {
+        self.connection_string.as_deref().filter(|text| !text.trim().is_empty())
+    }
+}
+
+/// The directory that counts, and the files of a hub that are in it.
+fn files<'a>(
+    args: &'a ConnectionArgs,
+    default_dir: &'a Path,
+) -> Result<(&'a Path, Option<HubFiles>), ConnectionError> {
+    let named = args.data_dir.as_deref().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = named.unwrap_or(default_dir);
+    let files = match HubFiles::read(dir) {
+        // An explicit connection string must not fail because of a directory that nobody named.
+        Err(_) if args.given().is_some() && named.is_none() => None,
+        outcome => outcome?,
+    };
+    Ok((dir, files))
+}
+
+/// Files help with a connection string from elsewhere only if they are the same hub's.
+fn are_of(files: &HubFiles, host: &str) -> bool {
+    let beside = files.service.as_deref().map(ServiceConnectionString::parse);
+    matches!(beside, Some(Ok(beside)) if beside.host.eq_ignore_ascii_case(host))
 }
 
 /// A port in the connection string says it all; else a hub beside says where it listens; else the usual port.
@@ -155,5 +180,6 @@ fn address(host: &str, port: Option<u16>, beside: Option<SocketAddr>, usual: u16
     Address { host: host.to_owned(), connect_to }
 }
 
+mod device;
 #[cfg(test)]
 mod tests;

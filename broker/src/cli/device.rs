@@ -1,4 +1,4 @@
-//! `ironhub device create|show|list|delete`.
+//! `ironhub device create|show|list|delete`; `simulate` is a module of its own.
 
 use std::io::IsTerminal;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::connection::{ConnectionArgs, HubConnection};
 use super::output::{print_json, println, text};
-use super::{CommandError, coloured_stdout, hint, table};
+use super::{CommandError, coloured_stdout, hint, simulate, table};
 
 const EXAMPLES: &str = "\
 Register a device; its connection string is all that its program needs:
@@ -18,7 +18,10 @@ Keep it for a script:
 
 See what the hub knows about it, and about all:
   ironhub device show dev1
-  ironhub device list";
+  ironhub device list
+
+Play it, to see how a hub and a back end get on with devices:
+  ironhub device simulate dev1";
 
 /// Work with device identities.
 #[derive(Clone, Debug, Args)]
@@ -44,6 +47,9 @@ pub enum DeviceCommand {
     /// Delete a device and everything the hub keeps for it; asks nothing
     #[command(after_help = DELETE_EXAMPLES)]
     Delete(DeleteArgs),
+    /// Play devices: they send, answer methods, take messages and follow their twins
+    #[command(after_help = simulate::EXAMPLES)]
+    Simulate(Box<simulate::SimulateArgs>),
 }
 
 const CREATE_EXAMPLES: &str = "\
@@ -145,6 +151,7 @@ pub async fn run(args: &DeviceArgs) -> Result<(), CommandError> {
         DeviceCommand::Show(args) => show(args).await,
         DeviceCommand::List(args) => list(args).await,
         DeviceCommand::Delete(args) => delete(args).await,
+        DeviceCommand::Simulate(args) => simulate::run(args).await,
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod account;
 mod consumer;
-mod frames;
 mod position;
 mod show;
 

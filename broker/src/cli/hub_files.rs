@@ -31,6 +31,8 @@ pub struct HubFiles {
     pub https: Option<SocketAddr>,
     /// Where the AMQP listener is, reachable from this machine.
     pub amqps: Option<SocketAddr>,
+    /// Where the MQTT listener is, the one with TLS, reachable from this machine.
+    pub mqtts: Option<SocketAddr>,
 }
 
 impl HubFiles {
@@ -53,6 +55,7 @@ impl HubFiles {
             ca_file,
             https: listener(&listeners, "https"),
             amqps: listener(&listeners, "amqps"),
+            mqtts: listener(&listeners, "mqtts"),
         }))
     }
 }

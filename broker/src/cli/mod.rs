@@ -3,6 +3,7 @@
 //! Results go to standard output, everything meant for a person to standard error, hints only to a terminal. Exit codes:
 //! 0 done, 1 the hub refused or could not be reached, 2 the command cannot be carried out as it was given.
 
+mod amqp_frames;
 pub mod c2d;
 pub mod ca;
 pub mod connection;
@@ -11,6 +12,7 @@ pub mod events;
 mod hub_files;
 pub mod method;
 mod output;
+pub mod simulate;
 pub mod storage;
 mod table;
 pub mod twin;
@@ -65,7 +67,7 @@ pub enum Command {
     /// Run a hub on this machine
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<crate::config::ServeArgs>),
-    /// Create, show, list and delete devices
+    /// Create, show, list, delete and simulate devices
     Device(device::DeviceArgs),
     /// Watch the messages that devices send, as they arrive
     Events(events::EventsArgs),

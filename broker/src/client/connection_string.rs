@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::ClientError;
+use super::sas::{KeyForm, expiry_from_now, token};
 
 /// `HostName=…;SharedAccessKeyName=…;SharedAccessKey=…`.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,6 +14,19 @@ pub struct ServiceConnectionString {
     pub port: Option<u16>,
     /// Shared access policy.
     pub policy: String,
+    /// One of its keys, as text.
+    pub key: String,
+}
+
+/// `HostName=…;DeviceId=…;SharedAccessKey=…`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeviceConnectionString {
+    /// The hub's name, without port.
+    pub host: String,
+    /// A port written behind the name.
+    pub port: Option<u16>,
+    /// The device.
+    pub device: String,
     /// One of its keys, as text.
     pub key: String,
 }
@@ -46,6 +60,35 @@ impl ServiceConnectionString {
         let policy = fields.need("SharedAccessKeyName")?.to_owned();
         let key = fields.need("SharedAccessKey")?.to_owned();
         Ok(Self { host, port, policy, key })
+    }
+}
+
+impl DeviceConnectionString {
+    /// Whether the text is a device's string, usable or not, and none of a policy.
+    pub fn is_one(text: &str) -> bool {
+        Fields::parse(text).is_ok_and(|fields| fields.get("DeviceId").is_some())
+    }
+
+    /// Reads one of a device with a key of its own; names compare without letter case, unknown ones are ignored.
+    pub fn parse(text: &str) -> Result<Self, ClientError> {
+        let fields = Fields::parse(text)?;
+        for (name, what) in [("ModuleId", "a module's"), ("x509", "for a certificate")] {
+            if fields.get(name).is_some() {
+                let reason = format!("it is {what}; this needs one of a device with a key");
+                return Err(ClientError::ConnectionString(reason));
+            }
+        }
+        let (host, port) = split_port(fields.need("HostName")?)?;
+        let device = fields.need("DeviceId")?.to_owned();
+        let key = fields.need("SharedAccessKey")?.to_owned();
+        Ok(Self { host, port, device, key })
+    }
+
+    /// A fresh token for all that is the device's. Fails if the key is not base64.
+    pub fn token(&self) -> Result<String, ClientError> {
+        let resource = format!("{}/devices/{}", self.host, self.device);
+        // An empty policy stands for the device's own key (device-protocols.md 1.3).
+        token(&resource, "", &self.key, KeyForm::Decoded, expiry_from_now())
     }
 }
 
@@ -108,6 +151,13 @@ impl fmt::Debug for ServiceConnectionString {
 }
 
 /// Keys never reach a log.
+impl fmt::Debug for DeviceConnectionString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeviceConnectionString({:?}, {:?})", self.host, self.device)
+    }
+}
+
+/// Keys never reach a log.
 impl fmt::Debug for EventHubConnectionString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -146,6 +196,28 @@ mod tests {
         check("nonsense", Err("Name=value"));
         check("", Err("no HostName"));
         check("HostName=h;DeviceId=d;SharedAccessKey=k", Err("it is a device's"));
+    }
+
+    #[test]
+    fn a_device_string_names_a_device_with_a_key() {
+        let good = "HostName=h:8443;DeviceId=d=1;SharedAccessKey=abc==";
+        assert!(DeviceConnectionString::is_one(good));
+        let found = DeviceConnectionString::parse(good).unwrap();
+        assert_eq!((found.host.as_str(), found.port), ("h", Some(8443)));
+        assert_eq!((found.device.as_str(), found.key.as_str()), ("d=1", "abc=="));
+        for (text, part) in [
+            ("HostName=h;DeviceId=d", "no SharedAccessKey"),
+            ("HostName=h;DeviceId=d;ModuleId=m;SharedAccessKey=k", "a module's"),
+            ("HostName=h;DeviceId=d;x509=true", "certificate"),
+        ] {
+            let error = DeviceConnectionString::parse(text).unwrap_err().to_string();
+            assert!(
+                DeviceConnectionString::is_one(text) && error.contains(part),
+                "{text}: {error}"
+            );
+        }
+        assert!(!DeviceConnectionString::is_one("HostName=h;SharedAccessKeyName=p"));
+        assert!(!DeviceConnectionString::is_one("nonsense"));
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //! program with the same connection string may do.
 //!
 //! [`connection_string`] says where and as whom, [`tls`] makes a trusted connection, [`sas`] signs, [`rest`] calls;
-//! [`twins`], [`messages`] and [`certificates`] know what else can be asked for.
+//! [`twins`], [`messages`] and [`certificates`] know what else can be asked for. [`device_http`] is a device's own side of HTTPS,
+//! [`websocket`] carries the protocols of the other ports.
 
 pub mod certificates;
 pub mod connection_string;
+pub mod device_http;
 pub mod error;
 pub mod messages;
 pub mod percent;
@@ -13,10 +15,14 @@ pub mod rest;
 pub mod sas;
 pub mod tls;
 pub mod twins;
+pub mod websocket;
 
-pub use connection_string::{EventHubConnectionString, ServiceConnectionString};
+pub use connection_string::{
+    DeviceConnectionString, EventHubConnectionString, ServiceConnectionString,
+};
+pub use device_http::DeviceHttp;
 pub use error::ClientError;
 pub use messages::{FeedbackBatch, OutgoingMessage};
 pub use rest::RestClient;
-pub use tls::{Address, Trust};
+pub use tls::{Address, Stream, Trust};
 pub use twins::{MethodRequest, Target};

@@ -18,9 +18,9 @@ use super::sas::{KeyForm, expiry_from_now, token};
 use super::tls::{self, Address, Trust};
 
 /// Sent with every call; the hub accepts any.
-const API_VERSION: &str = "2021-04-12";
+pub(super) const API_VERSION: &str = "2021-04-12";
 /// An answer must be complete within this.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+pub(super) const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 /// Largest answer read: a full page of devices, each with the longest fields.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -199,7 +199,7 @@ pub(super) fn device_path(id: &str) -> String {
 }
 
 /// The hub's own words out of an error body: what follows the code name in `Message`.
-fn refusal(status: u16, name: &str, body: &[u8]) -> ClientError {
+pub(super) fn refusal(status: u16, name: &str, body: &[u8]) -> ClientError {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let message = json.as_ref().and_then(|json| json["Message"].as_str());
     let message = match message {

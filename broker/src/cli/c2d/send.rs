@@ -131,7 +131,7 @@ fn read_input(input: &mut impl Read) -> Result<Bytes, CommandError> {
     Ok(body.into())
 }
 
-fn property(text: &str) -> Result<(String, String), String> {
+pub(in crate::cli) fn property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         Some(_) | None => Err("write it as NAME=VALUE".into()),

@@ -82,3 +82,37 @@ fn nothing_found_says_what_to_do() {
         assert!(error.contains(part), "{error}");
     }
 }
+
+#[test]
+fn devices_connect_where_the_hub_beside_listens() {
+    let data = DataDir::new(r#"{"mqtts":"0.0.0.0:18883","amqps":"127.0.0.1:15671"}"#);
+    let hub = HubConnection::find_with(&ConnectionArgs::default(), None, &data.0).unwrap();
+    let DeviceAddresses { mqtts, amqps, https } = hub.devices;
+    assert_eq!(mqtts.connect_to, "127.0.0.1:18883");
+    assert_eq!(amqps.connect_to, "127.0.0.1:15671");
+    assert_eq!((https.host.as_str(), https.connect_to.as_str()), ("localhost", "localhost:443"));
+}
+
+#[test]
+fn a_device_s_string_is_told_from_a_policy_s() {
+    let data = DataDir::new(r#"{"mqtts":"0.0.0.0:18883"}"#);
+    let find = |text: &str| {
+        let args = ConnectionArgs {
+            connection_string: Some(text.to_owned()),
+            ..ConnectionArgs::default()
+        };
+        DeviceConnection::find_with(&args, &data.0).unwrap()
+    };
+    assert!(find(FILE_STRING).is_none());
+    let beside = find("HostName=localhost;DeviceId=d;SharedAccessKey=a2s=").unwrap();
+    assert_eq!(beside.addresses.mqtts.connect_to, "127.0.0.1:18883");
+    assert!(beside.trust.ca_file.is_some());
+    let other = find("HostName=h.example.test;DeviceId=d;SharedAccessKey=a2s=").unwrap();
+    assert_eq!(other.addresses.mqtts.connect_to, "h.example.test:8883");
+    assert_eq!(
+        (other.addresses.https.host.as_str(), other.trust.ca_file),
+        ("h.example.test", None)
+    );
+    let port = find("HostName=localhost:1;DeviceId=d;SharedAccessKey=a2s=").unwrap();
+    assert_eq!(port.addresses.amqps.connect_to, "localhost:1");
+}

@@ -17,9 +17,9 @@ use ironhub_wire::amqp::{
 use tokio::time::{Instant, sleep_until};
 
 use super::account::Account;
-use super::frames::{FRAME_BYTES_MAX, Frames, refused};
 use super::show::Shown;
 use crate::cli::CommandError;
+use crate::cli::amqp_frames::{FRAME_BYTES_MAX, Frames, refused};
 use crate::cli::connection::HubConnection;
 use crate::client::sas::TOKEN_TIME;
 

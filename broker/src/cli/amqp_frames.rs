@@ -1,4 +1,4 @@
-//! AMQP frames over a TLS connection: what a client reads and writes, one after the other.
+//! AMQP frames over a connection: what a client reads and writes, one after the other.
 
 use std::io;
 use std::time::Duration;
@@ -12,12 +12,10 @@ use ironhub_wire::amqp::performative::Performative;
 use ironhub_wire::amqp::sasl::{SaslCode, SaslFrame};
 use ironhub_wire::amqp::{DecodeError, Symbol};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
 
 use crate::cli::CommandError;
-use crate::client::{Address, ClientError, Trust, tls};
+use crate::client::{Address, ClientError, Stream, Trust, tls};
 
 /// Largest frame we take: an event of the largest size comes in one.
 pub(super) const FRAME_BYTES_MAX: u32 = 1024 * 1024;
@@ -26,7 +24,7 @@ pub(super) const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A connection behind its headers.
 pub(super) struct Frames {
-    stream: TlsStream<TcpStream>,
+    stream: Box<dyn Stream>,
     input: BytesMut,
     address: String,
 }
@@ -35,11 +33,15 @@ pub(super) struct Frames {
 pub(super) type Read = (u16, Performative, Bytes);
 
 impl Frames {
-    /// Connects, and passes SASL without proof: a token follows.
+    /// Connects over TLS, and passes SASL without proof: a token follows.
     pub(super) async fn connect(address: &Address, trust: &Trust) -> Result<Self, CommandError> {
         let stream = tls::connect(address, trust, &[]).await?;
-        let mut frames =
-            Self { stream, input: BytesMut::new(), address: address.connect_to.clone() };
+        Self::open(Box::new(stream), &address.connect_to).await
+    }
+
+    /// The same over a connection that there is, to `address`.
+    pub(super) async fn open(stream: Box<dyn Stream>, address: &str) -> Result<Self, CommandError> {
+        let mut frames = Self { stream, input: BytesMut::new(), address: address.to_owned() };
         let mut out = BytesMut::from(&SASL_HEADER[..]);
         let init = SaslFrame::Init {
             mechanism: Symbol::from_static("ANONYMOUS"),
