@@ -63,11 +63,15 @@ impl Fleet {
 
 /// The names, each once.
 fn ids(args: &SimulateArgs) -> Result<Vec<String>, CommandError> {
-    let ids = match args.count {
-        Some(count) => (1..=count).map(|number| format!("{}{number}", args.prefix)).collect(),
-        None => args.ids.clone(),
-    };
     let usage = |text: String| Err(CommandError::Usage(text));
+    let ids: Vec<String> = match (args.count, &args.prefix) {
+        (Some(count), prefix) => {
+            let prefix = prefix.as_deref().unwrap_or("sim-");
+            (1..=count).map(|number| format!("{prefix}{number}")).collect()
+        }
+        (None, Some(_)) => return usage("--prefix is for the names of --count N devices".into()),
+        (None, None) => args.ids.clone(),
+    };
     if ids.is_empty() {
         return usage(
             "which devices? Name them, or give --count N, or --connection-string of one device"
@@ -148,6 +152,7 @@ mod tests {
         check("s a b", "a b");
         check("s --count 3", "sim-1 sim-2 sim-3");
         check("s --count 1 --prefix x", "x1");
+        check("s a --prefix x", "--prefix is for");
         check("s", "which devices?");
         check("s a b a", "a is named twice");
         let many: Vec<String> = (0..=DEVICES_MAX).map(|n| n.to_string()).collect();

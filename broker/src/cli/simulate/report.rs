@@ -45,6 +45,8 @@ pub struct Counts {
     pub lost: u64,
     /// Devices that gave up.
     pub gave_up: u64,
+    /// Why the last of them did.
+    pub gave_up_why: Option<String>,
     /// Telemetry messages that the hub has.
     pub stored: u64,
     /// Telemetry messages that it does not take.
@@ -124,7 +126,10 @@ impl Counts {
         let count = match event {
             Event::Connected => &mut self.connected,
             Event::Lost { .. } => &mut self.lost,
-            Event::GaveUp { .. } => &mut self.gave_up,
+            Event::GaveUp { why } => {
+                self.gave_up_why = Some(why.clone());
+                &mut self.gave_up
+            }
             Event::Stored { took, .. } => {
                 self.took += *took;
                 self.took_longest = self.took_longest.max(*took);

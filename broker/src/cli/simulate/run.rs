@@ -80,7 +80,10 @@ fn verdict(counts: &Counts, devices: usize, messages: Option<u64>) -> Result<(),
         (0, 0) if messages == Some(0) => refused("no device could connect".into()),
         (0, 0) => refused("nothing was sent".into()),
         (0, _) => Ok(()),
-        (gave_up, _) => refused(format!("{gave_up} of {devices} devices gave up")),
+        (gave_up, _) => {
+            let why = counts.gave_up_why.as_deref().unwrap_or_default();
+            refused(format!("{gave_up} of {devices} devices gave up: {why}"))
+        }
     }
 }
 
@@ -127,7 +130,7 @@ struct Part<'a> {
     pace: Interval,
     /// It has been connected before.
     known: bool,
-    /// Attempts since it was last connected.
+    /// Attempts since a connection last was of use: what breaks every connection at once is tried ever less often.
     attempts: u32,
 }
 
@@ -144,6 +147,7 @@ impl Stage<'_> {
         let mut part = Part { identity, device, pace, known: false, attempts: 0 };
         let id = &identity.account.device;
         loop {
+            let begun = Instant::now();
             let failure = match self.perform(&mut part).await {
                 Ok(()) => break,
                 Err(Interrupted::Output(error)) => return Err(error.into()),
@@ -157,6 +161,9 @@ impl Stage<'_> {
             if last {
                 self.report.tell(id, &Event::GaveUp { why })?;
                 break;
+            }
+            if part.known && begun.elapsed() >= PAUSE_MAX {
+                part.attempts = 0;
             }
             let again_in = pause(part.attempts, rand::random());
             part.attempts += 1;
@@ -228,7 +235,7 @@ impl Stage<'_> {
             opened = opened => opened?,
             () = self.end() => return Ok(()),
         };
-        (part.known, part.attempts) = (true, 0);
+        part.known = true;
         self.report.tell(&part.identity.account.device, &Event::Connected)?;
         let outcome = match self.drive(&mut transport, part).await {
             Ok(()) => self.drain(&mut transport, part).await,
@@ -301,6 +308,9 @@ impl Stage<'_> {
         let Some(happening) = transport.take().await? else { return Ok(()) };
         let (event, action) = part.device.happened(happening, Instant::now().into_std());
         if let Some(event) = event {
+            if let Event::Stored { .. } = event {
+                part.attempts = 0;
+            }
             self.report.tell(&part.identity.account.device, &event)?;
         }
         if let Some(action) = action {
@@ -353,6 +363,7 @@ mod tests {
         check(counts(2, 0, 0), None, "nothing was sent");
         check(counts(2, 0, 0), Some(0), "");
         check(counts(0, 0, 0), Some(0), "no device could connect");
-        check(counts(1, 5, 1), None, "1 of 2 devices gave up");
+        let gave_up = Counts { gave_up_why: Some("no".into()), ..counts(1, 5, 1) };
+        check(gave_up, None, "1 of 2 devices gave up: no");
     }
 }

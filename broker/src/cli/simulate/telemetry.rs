@@ -8,8 +8,14 @@ use ironhub_domain::time::UnixMs;
 use super::SimulateArgs;
 use crate::cli::CommandError;
 
-/// Largest content: the hub takes 256 KiB with everything (device-protocols.md 6.2).
-pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// Largest content: the hub takes 256 KiB with everything (device-protocols.md 6.2). Over MQTT it could only close the
+/// connection on more, and the device would try for ever.
+pub const BODY_BYTES_MAX: usize = 255 * 1024;
+/// Names and values of all properties together; half of what is left is for the message's own.
+const PROPERTY_BYTES_MAX: usize = 512;
+
+/// Longest device id (device-protocols.md 1.1).
+const DEVICE_ID_BYTES_MAX: usize = 128;
 
 const USUAL: &str =
     r#"{"device":"{device}","number":{number},"time":"{time}","temperature":{random}}"#;
@@ -26,16 +32,25 @@ pub enum Telemetry {
 impl Telemetry {
     /// What the options say.
     pub fn of(args: &SimulateArgs) -> Result<Self, CommandError> {
+        let too_much = |what: &str, most: usize| {
+            let text = format!("the {what} over {most} bytes, more than a message holds");
+            Err(CommandError::Usage(text))
+        };
+        let properties = args.properties.iter().map(|(name, value)| name.len() + value.len());
+        if properties.sum::<usize>() > PROPERTY_BYTES_MAX {
+            return too_much("properties are", PROPERTY_BYTES_MAX);
+        }
         if let Some(size) = args.size {
             return Ok(Self::Filler(vec![b'x'; size as usize].into()));
         }
         let template = args.body.clone().unwrap_or_else(|| USUAL.to_owned());
-        if template.len() > BODY_BYTES_MAX {
-            let text =
-                format!("the content is over {BODY_BYTES_MAX} bytes, more than a message holds");
-            return Err(CommandError::Usage(text));
+        let this = Self::Template(template);
+        let longest =
+            this.render(&"x".repeat(DEVICE_ID_BYTES_MAX), u64::MAX, SystemTime::now(), 1.0);
+        match longest.len() > BODY_BYTES_MAX {
+            true => too_much("content is", BODY_BYTES_MAX),
+            false => Ok(this),
         }
-        Ok(Self::Template(template))
     }
 
     /// The content of a device's message; `random` is from 0 to 1.
@@ -89,6 +104,26 @@ mod tests {
             USUAL,
             r#"{"device":"dev1","number":7,"time":"1970-01-01T00:00:00.000Z","temperature":12.3}"#,
             json,
+        );
+    }
+
+    #[test]
+    fn what_no_message_holds_is_refused_before_anything_is_sent() {
+        #[derive(Debug, clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            simulate: SimulateArgs,
+        }
+        let of = |option: &str, value: String| {
+            let line = ["s".to_owned(), "d".to_owned(), option.to_owned(), value];
+            let line: Line = clap::Parser::try_parse_from(line).unwrap();
+            Telemetry::of(&line.simulate).map_err(|error| error.to_string())
+        };
+        assert!(of("--body", "x".repeat(1000)).is_ok());
+        assert!(of("--body", "{device}".repeat(2100)).unwrap_err().contains("content"));
+        assert!(of("--property", format!("a={}", "x".repeat(511))).is_ok());
+        assert!(
+            of("--property", format!("a={}", "x".repeat(512))).unwrap_err().contains("properties")
         );
     }
 
