@@ -167,7 +167,8 @@ def test_what_is_desired_is_reported(hub, service, simulate, protocol):
     until(lambda: reported() == then, lambda: f"{then}; it is {reported()}")
     running.told("reported", device.id, version=3)
     summary = running.stop()
-    assert (summary["desiredChanges"], summary["reports"]) == (1, 2)
+    # The hub also told of the change that the device had missed, which it had read by then or reads later: one report.
+    assert summary["reports"] == 2
 
 
 def test_a_device_needs_only_its_own_connection_string(hub, events, simulate):

@@ -35,6 +35,15 @@ def test_the_readmes_first_message_arrives(hub):
     assert eventhub.body(event) == b'{"temperature":21.5}'
 
 
+def test_the_readmes_simulated_devices_send(hub):
+    (block,) = (block for block in blocks("sh") if "device simulate" in block)
+    played = type_in(hub, block)
+    assert played.returncode == 0, played
+    assert "30 stored" in played.stdout, played
+    for number in (1, 2, 3):
+        eventhub.wait_for(hub, f"sim-{number}", 10)
+
+
 def test_the_readmes_python_sends_and_reads(hub):
     """The two Python snippets with the connection strings filled in; reading ends after the first event."""
     device = hub.device("snippet")
