@@ -57,16 +57,22 @@ type Verdict = Result<Good, HubError>;
 /// See the module.
 pub(super) struct Asking {
     owners: Arc<dyn DeviceOwners>,
-    bell: Arc<Bell>,
+    inbox: Arc<Inbox>,
     waiting: VecDeque<PutToken>,
-    current: Option<Box<(Asker, JoinHandle<Verdict>)>>,
+    current: Option<Box<Asked>>,
+}
+
+/// The token that an owner is asked about.
+struct Asked {
+    asker: Asker,
+    task: JoinHandle<Verdict>,
+    /// Rings when the owner has answered.
+    bell: Arc<Bell>,
 }
 
 impl Asking {
     pub(super) fn new(owners: Arc<dyn DeviceOwners>, inbox: Arc<Inbox>) -> Self {
-        // No identity has this number.
-        let bell = Bell::new(inbox, u32::MAX);
-        Self { owners, bell, waiting: VecDeque::new(), current: None }
+        Self { owners, inbox, waiting: VecDeque::new(), current: None }
     }
 
     /// Takes a request; false if too many wait.
@@ -94,19 +100,22 @@ impl Asking {
     pub(super) fn ask(&mut self, asker: Asker, shown: Shown) {
         let owners = self.owners.clone();
         let task = tokio::task::spawn_local(examine(owners, shown));
-        self.current = Some(Box::new((asker, task)));
+        // No identity has this number.
+        let bell = Bell::new(self.inbox.clone(), u32::MAX);
+        self.current = Some(Box::new(Asked { asker, task, bell }));
     }
 
     /// What the owner said, when it has.
     pub(super) fn poll(&mut self) -> Option<(Asker, Verdict)> {
-        self.bell.heard();
-        let (_, task) = &mut **self.current.as_mut()?;
-        let waker = self.bell.waker();
-        let Poll::Ready(verdict) = Pin::new(task).poll(&mut Context::from_waker(&waker)) else {
+        let current = self.current.as_mut()?;
+        current.bell.heard();
+        let waker = current.bell.waker();
+        let mut cx = Context::from_waker(&waker);
+        let Poll::Ready(verdict) = Pin::new(&mut current.task).poll(&mut cx) else {
             return None;
         };
         let verdict = verdict.unwrap_or_else(|error| Err(HubError::Internal(error.to_string())));
-        self.current.take().map(|current| (current.0, verdict))
+        self.current.take().map(|current| (current.asker, verdict))
     }
 }
 
