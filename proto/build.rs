@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    const FILES: [&str; 10] = [
+    const FILES: [&str; 11] = [
         "ironhub/command.proto",
         "ironhub/record.proto",
         "ironhub/event.proto",
@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "ironhub/session.proto",
         "ironhub/upload.proto",
         "ironhub/document.proto",
+        "ironhub/import.proto",
     ];
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");

@@ -9,6 +9,7 @@ use ironhub_domain::device::StoredSession;
 use ironhub_domain::event::{AuthMethod, D2cMessage};
 use ironhub_domain::ids::ModuleId;
 use ironhub_domain::method::MethodCall;
+use ironhub_domain::partition::PutWithTwin;
 use ironhub_domain::registry::{IfMatch, PutDevice, PutModule};
 use ironhub_domain::twin::TwinUpdate;
 use ironhub_domain::upload::{UploadResult, UploadTicket};
@@ -89,6 +90,7 @@ pub(super) enum SessionAsk {
 pub(super) enum DeviceAsk {
     View { reply: Reply<DeviceView> },
     Put { put: Box<PutDevice>, reply: Reply<DeviceView> },
+    PutWithTwin { put: Box<PutWithTwin>, reply: Reply<()> },
     Delete { precondition: IfMatch, reply: Reply<()> },
     CloseSessions { reason: CloseReason },
     Modules { reply: Reply<Vec<ModuleView>> },

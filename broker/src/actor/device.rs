@@ -109,6 +109,7 @@ impl DeviceActor {
         match ask {
             DeviceAsk::View { reply } => drop(reply.send(self.device_view())),
             DeviceAsk::Put { put, reply } => self.put(put, reply, ctx),
+            DeviceAsk::PutWithTwin { put, reply } => self.put_with_twin(put, reply, ctx),
             DeviceAsk::Delete { precondition, reply } => self.delete(precondition, reply, ctx),
             DeviceAsk::CloseSessions { reason } => self.close_sessions(reason, ctx),
             DeviceAsk::Modules { reply } => drop(reply.send(self.module_views())),

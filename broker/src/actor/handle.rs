@@ -8,6 +8,7 @@ use actix::dev::SendError;
 use ironhub_domain::HubError;
 use ironhub_domain::event::{AuthMethod, D2cMessage};
 use ironhub_domain::ids::ModuleId;
+use ironhub_domain::partition::PutWithTwin;
 use ironhub_domain::registry::{IfMatch, PutDevice};
 use tokio::sync::oneshot;
 
@@ -79,6 +80,11 @@ impl DeviceHandle {
     /// Registers the device, or replaces what of its identity can be changed.
     pub(crate) async fn put(&self, put: PutDevice) -> Result<DeviceView, HubError> {
         self.ask_device(|reply| DeviceAsk::Put { put: Box::new(put), reply }).await
+    }
+
+    /// Puts the device, or one of its modules, together with its twin.
+    pub(crate) async fn put_with_twin(&self, put: PutWithTwin) -> Result<(), HubError> {
+        self.ask_device(|reply| DeviceAsk::PutWithTwin { put: Box::new(put), reply }).await
     }
 
     /// Removes the device.

@@ -4,8 +4,9 @@
 use ironhub_domain::HubError;
 use ironhub_domain::device::{DeviceIdentity, ModuleIdentity};
 use ironhub_domain::ids::ModuleId;
-use ironhub_domain::partition::{Command, Outcome};
+use ironhub_domain::partition::{Command, Outcome, PutWithTwin};
 use ironhub_domain::registry::{IfMatch, PutDevice, PutModule};
+use ironhub_domain::twin::TwinChange;
 
 use super::call::Reply;
 use super::device::{Ctx, DeviceActor};
@@ -55,6 +56,31 @@ impl DeviceActor {
                 other => Err(unexpected(&other)),
             });
             let _ = reply.send(view);
+        });
+    }
+
+    /// A session whose identity was rekeyed by it is closed, and is told nothing of the twin.
+    pub(super) fn put_with_twin(&mut self, put: Box<PutWithTwin>, reply: Reply<()>, ctx: &mut Ctx) {
+        self.change(&Command::PutWithTwin(put), ctx, move |actor, outcome, ctx| {
+            let done = outcome.and_then(|outcome| {
+                let (module, change) = match outcome {
+                    Outcome::DeviceWithTwin(identity, change) => {
+                        actor.adopt(identity, ctx);
+                        (None, change)
+                    }
+                    Outcome::ModuleWithTwin(identity, change) => {
+                        actor.adopt_module(&identity, ctx);
+                        (Some(identity.id), change)
+                    }
+                    other => return Err(unexpected(&other)),
+                };
+                let TwinChange { twin, notice } = *change;
+                if let Some(notice) = notice {
+                    actor.tell_changed(module.as_ref(), &twin, notice, ctx);
+                }
+                Ok(())
+            });
+            let _ = reply.send(done);
         });
     }
 

@@ -140,7 +140,7 @@ impl DeviceActor {
     }
 
     /// The desired properties have changed.
-    fn tell_changed(
+    pub(super) fn tell_changed(
         &mut self,
         module: Option<&ModuleId>,
         twin: &Twin,

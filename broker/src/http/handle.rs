@@ -21,7 +21,7 @@ use super::device::{self, files, telemetry};
 use super::errors::{HttpError, Reply};
 use super::route::{Matched, Operation, route};
 use super::service::twins::Change;
-use super::service::{certificates, devices, feedback, messages, modules, twins};
+use super::service::{bulk, certificates, devices, feedback, messages, modules, twins};
 use crate::metrics::http::answered;
 
 /// Answers a request.
@@ -70,6 +70,8 @@ where
     let id = ids.first().map_or("", String::as_str);
     match operation {
         Operation::ListDevices => devices::list(head, context).await,
+        Operation::BulkRegistry => bulk::registry(head, body, context).await,
+        Operation::RegenerateKeys => bulk::regenerate_keys(head, body, context).await,
         Operation::GetDevice => devices::get(id, head, context).await,
         Operation::PutDevice => devices::put(id, head, body, context).await,
         Operation::DeleteDevice => devices::delete(id, head, context).await,
@@ -137,6 +139,8 @@ pub(super) fn wall_clock() -> UnixMs {
 fn label(operation: Operation) -> &'static str {
     match operation {
         Operation::ListDevices => "list_devices",
+        Operation::BulkRegistry => "bulk_registry",
+        Operation::RegenerateKeys => "regenerate_keys",
         Operation::GetDevice => "get_device",
         Operation::PutDevice => "put_device",
         Operation::DeleteDevice => "delete_device",

@@ -8,11 +8,11 @@
 use hyper::Method;
 
 use Operation::{
-    AbandonC2d, AbandonFeedback, AnnounceUpload, CompleteC2d, CompleteFeedback, DeleteCertificate,
-    DeleteDevice, DeleteModule, FinishUpload, GetCertificate, GetDevice, GetModule, GetTwin,
-    InvokeMethod, ListCertificates, ListDevices, ListModules, NotBuilt, PatchTwin, PurgeC2d,
-    PutCertificate, PutDevice, PutModule, ReceiveC2d, ReceiveFeedback, ReplaceTwin, SendC2d,
-    SendD2c,
+    AbandonC2d, AbandonFeedback, AnnounceUpload, BulkRegistry, CompleteC2d, CompleteFeedback,
+    DeleteCertificate, DeleteDevice, DeleteModule, FinishUpload, GetCertificate, GetDevice,
+    GetModule, GetTwin, InvokeMethod, ListCertificates, ListDevices, ListModules, NotBuilt,
+    PatchTwin, PurgeC2d, PutCertificate, PutDevice, PutModule, ReceiveC2d, ReceiveFeedback,
+    RegenerateKeys, ReplaceTwin, SendC2d, SendD2c,
 };
 
 /// What a request asks for.
@@ -20,6 +20,10 @@ use Operation::{
 pub enum Operation {
     /// `GET /devices?top=N`.
     ListDevices,
+    /// `POST /devices`: many identities.
+    BulkRegistry,
+    /// `POST /devices/keys/regenerate`.
+    RegenerateKeys,
     /// `GET /devices/{id}`.
     GetDevice,
     /// `PUT /devices/{id}`: create, or update with `If-Match`.
@@ -118,9 +122,9 @@ const ECHO_CHARS_MAX: usize = 200;
 /// stand before ids.
 const TABLE: &[(&str, &str, Operation)] = &[
     ("GET", "devices", ListDevices),
-    ("POST", "devices", NotBuilt("bulk registry operations")),
+    ("POST", "devices", BulkRegistry),
     ("POST", "devices/query", NotBuilt("queries")),
-    ("POST", "devices/keys/regenerate", NotBuilt("key renewal")),
+    ("POST", "devices/keys/regenerate", RegenerateKeys),
     ("GET", "devices/{}", GetDevice),
     ("PUT", "devices/{}", PutDevice),
     ("DELETE", "devices/{}", DeleteDevice),

@@ -3,6 +3,7 @@
 //! A call goes to the device's partition, whose leader is this node as long as a hub is one node; with more nodes the
 //! same call takes one hop, and nothing on this side of the door changes.
 
+mod bulk;
 mod device;
 mod fresh;
 mod hub;

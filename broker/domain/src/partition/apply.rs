@@ -8,6 +8,7 @@ mod indexes;
 mod modules;
 mod policies;
 mod presence;
+mod put_with_twin;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use crate::registry::{self, IfMatch, PutDevice};
 pub fn apply<R: Records + ?Sized>(command: Command, records: &mut R) -> Result<Outcome, R::Error> {
     match command {
         Command::PutDevice(put) => put_device(&put, records),
+        Command::PutWithTwin(put) => put_with_twin::put(*put, records),
         Command::DeleteDevice { id, precondition } => delete_device(&id, &precondition, records),
         Command::TrimEvents(mark) => Ok(streams::trim(mark, records)),
         Command::ForgetStream(stream) => Ok(streams::forget(stream, records)),

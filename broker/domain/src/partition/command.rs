@@ -10,7 +10,7 @@ use crate::limits::TwinLimits;
 use crate::notice::NoticeKind;
 use crate::partition::event_log::{Appended, Stream, TrimMark};
 use crate::partition::hub::{ConsumerGroup, HubInfo};
-use crate::registry::{IfMatch, PutDevice, PutMode, PutModule};
+use crate::registry::{IfMatch, PutDevice, PutMode, PutModule, TwinImport};
 use crate::time::UnixMs;
 use crate::twin::{Object, TwinChange, TwinUpdate};
 use crate::upload::{UploadResult, UploadTicket};
@@ -21,6 +21,8 @@ use crate::upload::{UploadResult, UploadTicket};
 pub enum Command {
     /// Create or change a device identity.
     PutDevice(Box<PutDevice>),
+    /// Create or change an identity together with its twin, all or nothing.
+    PutWithTwin(Box<PutWithTwin>),
     /// Delete a device and everything of it.
     DeleteDevice {
         /// Which.
@@ -200,6 +202,26 @@ pub enum Command {
     },
 }
 
+/// A put of an identity and of its twin: both happen or neither does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PutWithTwin {
+    /// The identity.
+    pub identity: IdentityPut,
+    /// What its twin becomes. The precondition counts only if the identity was there before.
+    pub twin: TwinImport,
+    /// What fits.
+    pub limits: TwinLimits,
+}
+
+/// A put of a device or of a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdentityPut {
+    /// Of a device.
+    Device(PutDevice),
+    /// Of a module.
+    Module(PutModule),
+}
+
 /// A service's change of a twin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpdateTwin {
@@ -254,6 +276,10 @@ pub enum Outcome {
     Deleted,
     /// The module as it is now.
     Module(Box<ModuleIdentity>),
+    /// The device and its twin as they are now.
+    DeviceWithTwin(Box<DeviceIdentity>, Box<TwinChange>),
+    /// The module and its twin as they are now.
+    ModuleWithTwin(Box<ModuleIdentity>, Box<TwinChange>),
     /// The certificate authority as it is now.
     Authority(Box<Authority>),
     /// The document as it is now.

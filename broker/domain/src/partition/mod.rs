@@ -10,7 +10,9 @@ pub mod records;
 pub mod retention;
 
 pub use apply::apply;
-pub use command::{Command, EnqueueC2d, Outcome, PatchReported, UpdateTwin};
+pub use command::{
+    Command, EnqueueC2d, IdentityPut, Outcome, PatchReported, PutWithTwin, UpdateTwin,
+};
 pub use event_log::{Append, Appended, EventLog, Stream, TrimMark};
 pub use hub::{ConsumerGroup, HubInfo};
 pub use records::Records;

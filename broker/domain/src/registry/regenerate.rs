@@ -1,5 +1,7 @@
 //! `POST /devices/keys/regenerate`: new keys for many identities (service-protocols.md 2.3).
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::HubError;
@@ -95,7 +97,16 @@ impl RegenerateRequest {
         if items.len() > BULK_ITEMS_MAX {
             return Err(HubError::TooManyItems { max: BULK_ITEMS_MAX });
         }
-        Ok(Self { policy_key, identities: items.iter().map(identity).collect() })
+        let mut named = HashSet::new();
+        let once = |item: &Value| {
+            let identity = identity(item)?;
+            match named.insert(identity.clone()) {
+                true => Ok(identity),
+                // The keys of one answer would not be those of the other.
+                false => Err(fault(item, HubError::DefinedTwice(identity.to_string()))),
+            }
+        };
+        Ok(Self { policy_key, identities: items.iter().map(once).collect() })
     }
 
     /// The answer's body.
@@ -117,20 +128,23 @@ impl RegenerateRequest {
 }
 
 fn identity(item: &Value) -> Result<IdentityId, ItemFault> {
-    let named = |name: &str| item[name].as_str().map(str::to_owned);
-    let (device, module) = (named("id"), named("moduleId").filter(|module| !module.is_empty()));
     let read = || -> Result<IdentityId, HubError> {
         let missing = || HubError::Malformed("id is missing".into());
-        let device = DeviceId::new(device.as_deref().ok_or_else(missing)?)?;
-        Ok(match &module {
+        let device = DeviceId::new(item["id"].as_str().ok_or_else(missing)?)?;
+        Ok(match item["moduleId"].as_str().filter(|module| !module.is_empty()) {
             Some(module) => IdentityId::module(device, ModuleId::new(module)?),
             None => device.into(),
         })
     };
-    read().map_err(|error| ItemFault {
-        device: device.clone().unwrap_or_default(),
-        module: module.clone(),
+    read().map_err(|error| fault(item, error))
+}
+
+fn fault(item: &Value, error: HubError) -> ItemFault {
+    let named = |name: &str| item[name].as_str().map(str::to_owned);
+    ItemFault {
+        device: named("id").unwrap_or_default(),
+        module: named("moduleId").filter(|module| !module.is_empty()),
         mode: None,
         error,
-    })
+    }
 }

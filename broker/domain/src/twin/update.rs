@@ -102,6 +102,29 @@ impl Twin {
         Ok(TwinChange { twin: self, notice: None })
     }
 
+    /// Puts whole reported properties in the place of those that are there, as an import does.
+    ///
+    /// Refused if a member breaks a rule, or if they grow beyond their limit.
+    pub fn replace_reported(
+        mut self,
+        values: Object,
+        limits: &TwinLimits,
+        now: UnixMs,
+    ) -> Result<TwinChange, HubError> {
+        let section = &mut self.reported;
+        section.metadata = Metadata::default();
+        section.metadata.merge(&values, Stamp { updated: now, version: None });
+        section.values = change_values(
+            "properties.reported",
+            &section.values,
+            SectionChange::Replace(values),
+            limits.reported_bytes_max,
+        )?;
+        section.version += 1;
+        self.version += 1;
+        Ok(TwinChange { twin: self, notice: None })
+    }
+
     /// Notes that the identity has the desired properties of this version, or of a newer one already. A version that they
     /// never had, as that of an identity since deleted, counts as the newest. Whether that was news.
     pub fn see_desired(&mut self, version: u64) -> bool {

@@ -1,5 +1,6 @@
 //! Devices of a whole partition: the router, the actors, the replication engine, over a disk and a store in memory.
 
+mod bulk;
 mod c2d;
 mod credentials;
 mod identities;

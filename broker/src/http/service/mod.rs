@@ -1,5 +1,6 @@
 //! What back ends ask over HTTPS, one file for each resource.
 
+pub mod bulk;
 pub mod certificates;
 pub mod device_json;
 pub mod devices;

@@ -87,7 +87,6 @@ async fn calls_of_the_protocol_that_are_not_built_say_so() {
     let hub = Hub::new();
     for request in [
         "POST /devices/query",
-        "POST /devices",
         "PUT /jobs/v2/j1",
         "GET /statistics/devices",
         "GET /configurations",

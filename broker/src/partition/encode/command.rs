@@ -15,7 +15,9 @@ use prost::Message;
 use super::device::{
     keys_from_proto, keys_to_proto, status_from_proto, thumbprints_from_proto, thumbprints_to_proto,
 };
-use super::{authority, begun, c2d, document, hub, identity, module, notice, presence, twin};
+use super::{
+    authority, begun, c2d, document, hub, identity, module, notice, presence, put_with_twin, twin,
+};
 
 /// The first byte of a command. A number is never given another meaning. Reserved: 0x20.. twins, 0x30.. C2D,
 /// 0x40.. modules, 0x50.. jobs and configurations.
@@ -56,11 +58,13 @@ pub(crate) mod kind {
     pub(crate) const DROP_NOTICES: u8 = 0x3b;
     pub(crate) const PUT_MODULE: u8 = 0x40;
     pub(crate) const DELETE_MODULE: u8 = 0x41;
+    pub(crate) const PUT_WITH_TWIN: u8 = 0x42;
 }
 
 pub(crate) fn encode(command: &Command) -> Bytes {
     let (kind, message) = match command {
         Command::PutDevice(put) => (kind::PUT_DEVICE, put_to_proto(put).encode_to_vec()),
+        Command::PutWithTwin(put) => (kind::PUT_WITH_TWIN, put_with_twin::encode(put)),
         Command::DeleteDevice { id, precondition } => {
             let message = proto::DeleteDeviceCommand {
                 device_id: id.as_str().to_owned(),
@@ -181,6 +185,7 @@ pub(crate) fn decode(command: &[u8]) -> Result<Command, HubError> {
     let (&kind, message) = command.split_first().ok_or_else(|| unreadable("empty"))?;
     Ok(match kind {
         kind::PUT_DEVICE => Command::PutDevice(Box::new(put_from_proto(read(message)?)?)),
+        kind::PUT_WITH_TWIN => Command::PutWithTwin(Box::new(put_with_twin::decode(message)?)),
         kind::DELETE_DEVICE => {
             let message: proto::DeleteDeviceCommand = read(message)?;
             Command::DeleteDevice {
@@ -274,7 +279,7 @@ pub(crate) fn decode(command: &[u8]) -> Result<Command, HubError> {
     })
 }
 
-fn put_to_proto(put: &PutDevice) -> proto::PutDeviceCommand {
+pub(super) fn put_to_proto(put: &PutDevice) -> proto::PutDeviceCommand {
     let PutDevice { mode, request, fresh } = put;
     let (mode, if_match) = mode_to_proto(mode);
     proto::PutDeviceCommand {
@@ -294,7 +299,7 @@ fn put_to_proto(put: &PutDevice) -> proto::PutDeviceCommand {
     }
 }
 
-fn put_from_proto(message: proto::PutDeviceCommand) -> Result<PutDevice, HubError> {
+pub(super) fn put_from_proto(message: proto::PutDeviceCommand) -> Result<PutDevice, HubError> {
     let mode = mode_from_proto(message.mode(), message.if_match.clone())?;
     Ok(PutDevice {
         mode,

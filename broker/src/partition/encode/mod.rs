@@ -12,6 +12,7 @@ mod identity;
 pub(crate) mod module;
 pub(crate) mod notice;
 pub(crate) mod presence;
+mod put_with_twin;
 pub(crate) mod twin;
 
 use ironhub_cluster::storage::StorageError;

@@ -43,6 +43,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<ModuleIdentity, StorageError> {
 }
 
 pub(super) fn encode_put(put: &PutModule) -> Vec<u8> {
+    put_to_proto(put).encode_to_vec()
+}
+
+pub(super) fn put_to_proto(put: &PutModule) -> proto::PutModuleCommand {
     let PutModule { mode, request, fresh } = put;
     let (mode, if_match) = mode_to_proto(mode);
     proto::PutModuleCommand {
@@ -57,11 +61,13 @@ pub(super) fn encode_put(put: &PutModule) -> Vec<u8> {
         fresh_keys: Some(keys_to_proto(&fresh.keys)),
         now_ms: fresh.now.0,
     }
-    .encode_to_vec()
 }
 
 pub(super) fn decode_put(message: &[u8]) -> Result<PutModule, HubError> {
-    let message: proto::PutModuleCommand = read(message)?;
+    put_from_proto(read(message)?)
+}
+
+pub(super) fn put_from_proto(message: proto::PutModuleCommand) -> Result<PutModule, HubError> {
     Ok(PutModule {
         mode: mode_from_proto(message.mode(), message.if_match.clone())?,
         request: ModuleRequest {

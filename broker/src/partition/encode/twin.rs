@@ -77,7 +77,7 @@ fn metadata_from_proto(message: proto::TwinMetadata) -> Metadata {
     }
 }
 
-fn object_to_json(object: &Object) -> Bytes {
+pub(super) fn object_to_json(object: &Object) -> Bytes {
     // Texts as keys and numbers that JSON has can always be written.
     serde_json::to_vec(object).unwrap_or_default().into()
 }
@@ -86,7 +86,7 @@ fn stored_object(json: &[u8]) -> Result<Object, StorageError> {
     serde_json::from_slice(json).map_err(|error| damaged("twin", error))
 }
 
-fn sent_object(json: &[u8]) -> Result<Object, HubError> {
+pub(super) fn sent_object(json: &[u8]) -> Result<Object, HubError> {
     serde_json::from_slice(json).map_err(unreadable)
 }
 
@@ -140,7 +140,7 @@ pub(super) fn decode_patch(message: &[u8]) -> Result<PatchReported, HubError> {
     })
 }
 
-fn change_to_proto(change: &SectionChange) -> proto::TwinSectionChange {
+pub(super) fn change_to_proto(change: &SectionChange) -> proto::TwinSectionChange {
     let kind = match change {
         SectionChange::Patch(patch) => Kind::Patch(object_to_json(patch)),
         SectionChange::Replace(values) => Kind::Replace(object_to_json(values)),
@@ -148,7 +148,9 @@ fn change_to_proto(change: &SectionChange) -> proto::TwinSectionChange {
     proto::TwinSectionChange { kind: Some(kind) }
 }
 
-fn change_from_proto(change: proto::TwinSectionChange) -> Result<SectionChange, HubError> {
+pub(super) fn change_from_proto(
+    change: proto::TwinSectionChange,
+) -> Result<SectionChange, HubError> {
     Ok(match change.kind {
         Some(Kind::Patch(patch)) => SectionChange::Patch(sent_object(&patch)?),
         Some(Kind::Replace(values)) => SectionChange::Replace(sent_object(&values)?),
@@ -156,7 +158,7 @@ fn change_from_proto(change: proto::TwinSectionChange) -> Result<SectionChange, 
     })
 }
 
-fn limits_to_proto(limits: &TwinLimits) -> proto::TwinLimits {
+pub(super) fn limits_to_proto(limits: &TwinLimits) -> proto::TwinLimits {
     let TwinLimits { desired_bytes_max, reported_bytes_max, tags_bytes_max } = *limits;
     proto::TwinLimits {
         desired_bytes_max: desired_bytes_max as u64,
@@ -165,7 +167,7 @@ fn limits_to_proto(limits: &TwinLimits) -> proto::TwinLimits {
     }
 }
 
-fn limits_from_proto(limits: Option<proto::TwinLimits>) -> Result<TwinLimits, HubError> {
+pub(super) fn limits_from_proto(limits: Option<proto::TwinLimits>) -> Result<TwinLimits, HubError> {
     let limits = limits.ok_or_else(|| unreadable("no limits"))?;
     let size = |bytes| usize::try_from(bytes).map_err(unreadable);
     Ok(TwinLimits {

@@ -3,10 +3,10 @@ use ironhub_domain::auth::{Authority, SymmetricKeys};
 use ironhub_domain::device::{Authentication, ModuleIdentity, Thumbprints};
 use ironhub_domain::ids::{IdentityId, ModuleId};
 use ironhub_domain::limits::TwinLimits;
-use ironhub_domain::partition::{Command, PatchReported, UpdateTwin};
+use ironhub_domain::partition::{Command, IdentityPut, PatchReported, PutWithTwin, UpdateTwin};
 use ironhub_domain::registry::{
-    AuthenticationRequest, DeviceRequest, Fresh, IfMatch, ModuleRequest, PutDevice, PutMode,
-    PutModule,
+    AuthenticationRequest, DeviceRequest, Fresh, IfMatch, ImportItem, ModuleRequest, PutDevice,
+    PutMode, PutModule, RegistryOperation,
 };
 use ironhub_domain::twin::{Twin, TwinChange, TwinUpdate, parse};
 
@@ -146,6 +146,46 @@ fn preconditions_survive_the_log() {
         matches!(&outcome, Outcome::Refused(HubError::InvalidArgument(why)) if why.contains("8192")),
         "the limits are the command's: {outcome:?}"
     );
+}
+
+#[test]
+fn an_identity_with_its_twin_survives_the_command_and_the_store() {
+    let twin = r#""tags":{"t":1},"properties":{"desired":{"a":1e-7},"reported":{"r":null,"s":2}}"#;
+    for (name, item) in [
+        ("d", format!(r#"{{"id":"d","importMode":"create",{twin}}}"#)),
+        ("d/m", format!(r#"{{"id":"d","moduleId":"m",{twin}}}"#)),
+    ] {
+        let mut rig = Rig::new();
+        let operation = ImportItem::parse(item.as_bytes()).unwrap().operation;
+        let (identity, twin) = match operation {
+            RegistryOperation::PutDevice { mode, request, twin } => {
+                (IdentityPut::Device(PutDevice { mode, request, fresh: fresh(3) }), twin)
+            }
+            RegistryOperation::PutModule { mode, request, twin } => {
+                rig.apply_one(create_device("d"));
+                (IdentityPut::Module(PutModule { mode, request, fresh: fresh(3) }), twin)
+            }
+            other => panic!("{other:?}"),
+        };
+        let put = PutWithTwin { identity, twin: twin.unwrap(), limits: TwinLimits::CLASSIC };
+        let applied = match rig.apply_one(commands::encode(&Command::PutWithTwin(Box::new(put)))) {
+            Outcome::DeviceWithTwin(device, change) => {
+                let found = records::device(&*rig.store, GROUP, &id("d")).unwrap();
+                assert_eq!(found, Some(*device));
+                change
+            }
+            Outcome::ModuleWithTwin(module, change) => {
+                let found = records::module(&*rig.store, GROUP, &id("d"), &module.id).unwrap();
+                assert_eq!(found, Some(*module));
+                change
+            }
+            other => panic!("{other:?}"),
+        };
+        let twin = stored(&rig, name).unwrap();
+        assert_eq!(twin, applied.twin);
+        let view = r#"{"desired":{"$version":2,"a":1e-7},"reported":{"$version":2,"s":2}}"#;
+        assert_eq!(twin.device_view(), view.as_bytes());
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! What becomes of the registry by one item.
 
+use crate::HubError;
 use crate::ids::{DeviceId, IdentityId, ModuleId};
+use crate::limits::TwinLimits;
 use crate::registry::{DeviceRequest, IfMatch, ModuleRequest, PutMode};
-use crate::twin::{Object, TwinUpdate};
+use crate::time::UnixMs;
+use crate::twin::{Object, Twin, TwinChange, TwinUpdate};
 
 /// What an item has of a twin.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +18,31 @@ pub struct TwinImport {
     pub precondition: IfMatch,
     /// The whole of the reported properties. A device that moves from one hub to another keeps what it reported.
     pub reported: Option<Object>,
+}
+
+impl TwinImport {
+    /// The twin of an identity that is created now. Refused if a member breaks a rule or a section is too large.
+    pub fn create(self, now: UnixMs, limits: &TwinLimits) -> Result<TwinChange, HubError> {
+        Self { precondition: IfMatch::Any, ..self }.update(Twin::new(now), limits, now)
+    }
+
+    /// What becomes of a twin that was there before. Refused if its ETag is another, too.
+    pub fn update(
+        self,
+        twin: Twin,
+        limits: &TwinLimits,
+        now: UnixMs,
+    ) -> Result<TwinChange, HubError> {
+        let Self { update, precondition, reported } = self;
+        let change = twin.update(update, &precondition, limits, now)?;
+        match reported {
+            None => Ok(change),
+            Some(reported) => {
+                let notice = change.notice;
+                Ok(TwinChange { notice, ..change.twin.replace_reported(reported, limits, now)? })
+            }
+        }
+    }
 }
 
 /// What an item asks for. Whoever carries it out adds what must be random.

@@ -7,6 +7,7 @@ mod documents;
 mod memory;
 mod modules;
 mod presence;
+mod put_with_twin;
 mod streams;
 mod twins;
 
