@@ -122,7 +122,7 @@ mod tests {
         while !sending.is_full() {
             let (answer, outcome) = oneshot::channel();
             let delivery = answers.len() as u32;
-            sending.push(link, (delivery % 2 == 0).then_some(delivery), 256 * 1024, outcome);
+            sending.push(link, delivery.is_multiple_of(2).then_some(delivery), 256 * 1024, outcome);
             answers.push(answer);
         }
         assert_eq!(answers.len(), 16);
