@@ -8,14 +8,15 @@ use ironhub::partition::{PartitionMachine, commands};
 use ironhub_cluster::storage::{StateStore, StateTx, StorageError};
 use ironhub_cluster::{ApplyContext, GroupId, StateMachine};
 use ironhub_domain::HubError;
-use ironhub_domain::ids::DeviceId;
+use ironhub_domain::ids::IdentityId;
 use ironhub_domain::notice::NoticeKind;
 use ironhub_domain::partition::{Command, Outcome};
 use ironhub_proto as proto;
 use parking_lot::Mutex;
 use prost::Message;
 
-use crate::ledger::{Ledger, device_of};
+use crate::ledger::{Ledger, identity_of};
+use crate::stored;
 
 /// A mistake that can be switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum Mistake {
     ReportLost,
     /// What a settled message's sender asked to hear is not written.
     FeedbackLost,
+    /// Services are not told of a file that is stored.
+    FileLost,
     /// A session that was taken over is still listened to.
     NotFenced,
 }
@@ -56,7 +59,7 @@ pub struct GroupHistory {
 /// One command's committed effect.
 pub struct Effect {
     pub outcome: Outcome,
-    /// The generation of its device, if that was there then.
+    /// The generation of its device or module, if that was there then.
     pub generation: Option<String>,
 }
 
@@ -91,15 +94,15 @@ impl History {
                 .ledger
                 .saw(command, outcome)
                 .map_err(|error| format!("entry {index}, {command:?}: {error}"))?;
-            let device = device_of(command);
-            let registered = device.and_then(|device| history.ledger.devices.get(device));
+            let id = identity_of(command);
+            let registered = id.as_ref().and_then(|id| history.ledger.identities.get(id));
             let generation = registered.map(|registered| registered.generation.clone());
             let effect = Effect { outcome: outcome.clone(), generation };
             history.effects.entry(bytes.clone()).or_default().push(effect);
-            touched.extend(device);
+            touched.extend(id.map(|id| id.device));
         }
         for device in touched {
-            let checked = history.ledger.check(group, device, tx);
+            let checked = history.ledger.check(group, &device, tx);
             checked.map_err(|error| format!("after entry {index}: {error}"))?;
         }
         Ok(())
@@ -160,6 +163,31 @@ impl Audited {
         outcomes.into_iter().next().ok_or_else(|| StorageError::Damaged("no outcome".into()))
     }
 
+    /// Applies a command and drops the notice that it made, if it made one.
+    fn without_notice(
+        &mut self,
+        kind: NoticeKind,
+        number: u8,
+        context: ApplyContext,
+        bytes: &Bytes,
+        tx: &mut StateTx<'_>,
+    ) -> Result<Outcome, StorageError> {
+        let newest = |tx: &StateTx<'_>| -> Result<u64, StorageError> {
+            let key = [&context.group.0.to_be_bytes()[..], &[0x35, number]].concat();
+            let record = tx.get(&key)?.unwrap_or_default();
+            let record = proto::NoticeCountersRecord::decode(&record[..]);
+            Ok(record.map_or(0, |counters| counters.next_sequence.saturating_sub(1)))
+        };
+        let before = newest(tx)?;
+        let outcome = self.one(context, bytes, tx)?;
+        let after = newest(tx)?;
+        if after > before {
+            let drop = commands::encode(&Command::DropNotices { kind, sequences: vec![after] });
+            self.one(context, &drop, tx)?;
+        }
+        Ok(outcome)
+    }
+
     fn apply_badly(
         &mut self,
         mistake: Mistake,
@@ -180,7 +208,7 @@ impl Audited {
                 Ok(outcome)
             }
             (Mistake::ReportLost, Some(Command::PatchReported(patch))) => {
-                let key = key(context.group, 0x20, &patch.identity.device);
+                let key = key(context.group, 0x20, &patch.identity);
                 let before = tx.get(&key)?;
                 let outcome = self.one(context, bytes, tx)?;
                 if let Some(before) = before {
@@ -189,21 +217,10 @@ impl Audited {
                 Ok(outcome)
             }
             (Mistake::FeedbackLost, Some(Command::SettleC2d { .. })) => {
-                let newest = |tx: &StateTx<'_>| -> Result<u64, StorageError> {
-                    let key = [&context.group.0.to_be_bytes()[..], &[0x35, 1]].concat();
-                    let record = tx.get(&key)?.unwrap_or_default();
-                    let record = proto::NoticeCountersRecord::decode(&record[..]);
-                    Ok(record.map_or(0, |counters| counters.next_sequence.saturating_sub(1)))
-                };
-                let before = newest(tx)?;
-                let outcome = self.one(context, bytes, tx)?;
-                let after = newest(tx)?;
-                if after > before {
-                    let (kind, sequences) = (NoticeKind::Feedback, vec![after]);
-                    let drop = commands::encode(&Command::DropNotices { kind, sequences });
-                    self.one(context, &drop, tx)?;
-                }
-                Ok(outcome)
+                self.without_notice(NoticeKind::Feedback, 1, context, bytes, tx)
+            }
+            (Mistake::FileLost, Some(Command::CloseUpload { .. })) => {
+                self.without_notice(NoticeKind::FileUpload, 2, context, bytes, tx)
             }
             (Mistake::FiftyFirst, Some(Command::EnqueueC2d(enqueue))) => {
                 let outcome = self.one(context, bytes, tx)?;
@@ -211,7 +228,7 @@ impl Audited {
                     return Ok(outcome);
                 }
                 // Hide one message, and show it again afterwards.
-                let key = key(context.group, 0x30, &enqueue.identity.device);
+                let key = key(context.group, 0x30, &enqueue.identity);
                 let mut hidden = None;
                 change_queue(&key, tx, |queue| hidden = Some(queue.entries.remove(0)))?;
                 let outcome = self.one(context, bytes, tx)?;
@@ -223,8 +240,8 @@ impl Audited {
     }
 }
 
-fn key(group: GroupId, kind: u8, device: &DeviceId) -> Vec<u8> {
-    [&group.0.to_be_bytes()[..], &[kind], device.as_str().as_bytes(), &[0]].concat()
+fn key(group: GroupId, kind: u8, identity: &IdentityId) -> Vec<u8> {
+    [&group.0.to_be_bytes()[..], &stored::key(kind, identity)].concat()
 }
 
 fn change_queue(

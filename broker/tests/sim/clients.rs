@@ -11,15 +11,16 @@ use ironhub_cluster::storage::StateStore;
 use ironhub_cluster::testing::workload::Workload;
 use ironhub_domain::c2d::{Holder, LockToken};
 use ironhub_domain::device::SessionTable;
-use ironhub_domain::ids::DeviceId;
+use ironhub_domain::ids::{DeviceId, IdentityId};
+use ironhub_domain::notice::NoticeKind;
 use ironhub_domain::partition::{Command, Outcome};
 use parking_lot::Mutex;
 use rand::Rng;
 use rand::rngs::StdRng;
 
 use crate::audit::{Audited, History, Mistake};
-use crate::ledger::device_of;
-use crate::orders::Orders;
+use crate::ledger::identity_of;
+use crate::orders::{Orders, modules};
 
 /// Devices of each group: few, so that queues fill up.
 const DEVICES: u32 = 2;
@@ -33,16 +34,16 @@ struct Known {
     table: SessionTable<u64>,
     /// All sessions that ever connected: the last one is the only live one, the others may not have heard of it yet.
     sessions: Vec<u64>,
-    /// Deliveries that were answered: what a client may settle.
-    tokens: VecDeque<LockToken>,
+    /// Deliveries that were answered, and whose: what a client may settle.
+    tokens: VecDeque<(IdentityId, LockToken)>,
     /// Whether services send a lot just now.
     flooded: bool,
 }
 
 /// What an answer promised.
 enum Promise {
-    Enqueued { generation: String, device: DeviceId, sequence: u64 },
-    Twin { generation: String, device: DeviceId, version: u64 },
+    Enqueued { generation: String, id: IdentityId, sequence: u64 },
+    Twin { generation: String, id: IdentityId, version: u64 },
 }
 
 /// Clients of all groups.
@@ -88,34 +89,49 @@ impl Clients {
             known.tokens.clear();
             return orders.put(device, number, true);
         };
+        let module = modules()[rng.random_range(0..2)].clone();
+        let id = match rng.random_bool(0.2) {
+            true => IdentityId::module(device.clone(), module.clone()),
+            false => IdentityId::device(device.clone()),
+        };
+        let twin = ledger.identities.get(&id).map(|known| &known.twin);
         match rng.random_range(0..1000) {
             0..3 => orders.delete(device),
             3..10 => orders.put(device, number, false),
             10..40 => orders.put(device, number, true),
             40..60 => {
-                let some = ledger.feedback.keys().take(rng.random_range(0..8)).copied();
-                orders.drop_feedback(some.collect())
+                let kinds = [NoticeKind::Feedback, NoticeKind::FileUpload];
+                let kind = kinds[rng.random_range(0..2)];
+                orders.drop_notices(kind, ledger.notices.oldest(kind, rng.random_range(0..8)))
             }
-            60..63 => orders.purge(device),
-            63..90 => orders.sweep(device),
-            90..160 => orders.update_twin(device, registered.twin.etag(), rng),
+            60..63 => orders.purge(id),
+            63..90 => orders.sweep(id),
+            90..150 => orders.update_twin(id, twin.map_or("", |twin| twin.etag()), rng),
+            150..160 => orders.see_desired(id, twin.map_or(1, |twin| twin.desired_version()), rng),
+            850..910 => orders.open_upload(device, number, rng),
+            910..922 => {
+                let open = registered.uploads.nth(rng.random_range(0..4));
+                orders.close_upload(device, open.unwrap_or("none"), rng)
+            }
+            922..942 => orders.put_module(device, module, number),
+            942..945 => orders.delete_module(device, module),
             160..200 => {
                 // A device connects. It takes over whatever was there, and what that held is free again.
                 self.last_session += 1;
                 known.table.connect(None, self.last_session, self.last_session);
                 known.sessions.push(self.last_session);
-                orders.release(device)
+                orders.release(id)
             }
-            200..230 => orders.lock(device, Holder::Request, rng),
-            230..600 if !known.flooded => orders.speak(
-                device,
-                known.tokens.get(rng.random_range(0..8)).copied(),
-                registered.twin.reported_version(),
-                rng,
-            ),
-            600..720 if !known.flooded => orders.lock(device, Holder::Session, rng),
-            720..850 if !known.flooded => orders.lock(device, Holder::StoredSession, rng),
-            _ => orders.send(device, number, rng),
+            200..230 => orders.lock(id, Holder::Request, rng),
+            230..600 if !known.flooded => {
+                let held = known.tokens.get(rng.random_range(0..8)).cloned();
+                let (id, token) = held.map_or((id, None), |(id, token)| (id, Some(token)));
+                let version = ledger.identities.get(&id).map(|known| known.twin.reported_version());
+                orders.speak(id, token, version.unwrap_or(1), rng)
+            }
+            600..720 if !known.flooded => orders.lock(id, Holder::Session, rng),
+            720..850 if !known.flooded => orders.lock(id, Holder::StoredSession, rng),
+            _ => orders.send(id, number, rng),
         }
     }
 
@@ -126,7 +142,7 @@ impl Clients {
             Command::SettleC2d { .. } | Command::PatchReported(_) | Command::PutSession { .. }
         );
         let place = (0..DEVICES).find(|place| {
-            device_of(command).is_some_and(|id| id.as_str() == format!("device-{place}"))
+            identity_of(command).is_some_and(|id| id.device.as_str() == format!("device-{place}"))
         });
         let Some(known) = place.and_then(|place| self.known.get(&(group, place))) else {
             return true;
@@ -188,22 +204,24 @@ impl Workload for Clients {
         let Some(effect) = effect else {
             return Err(format!("command {number} was answered {outcome:?}, which never happened"));
         };
-        let device = device_of(&history.sent[bytes]).cloned();
-        let Some((device, generation)) = device.zip(effect.generation.clone()) else {
+        let id = identity_of(&history.sent[bytes]);
+        let Some((id, generation)) = id.zip(effect.generation.clone()) else {
             return Ok(());
         };
         match outcome {
             Outcome::Enqueued(sequence) => {
-                self.promises.insert(number, Promise::Enqueued { generation, device, sequence });
+                self.promises.insert(number, Promise::Enqueued { generation, id, sequence });
             }
             Outcome::Twin(change) => {
                 let version = change.twin.version;
-                self.promises.insert(number, Promise::Twin { generation, device, version });
+                self.promises.insert(number, Promise::Twin { generation, id, version });
             }
             Outcome::Locked(deliveries) => {
-                let place = device.as_str().trim_start_matches("device-").parse().unwrap_or(0);
+                let place = id.device.as_str().trim_start_matches("device-").parse().unwrap_or(0);
                 let tokens = &mut self.known.entry((group, place)).or_default().tokens;
-                deliveries.iter().for_each(|delivery| tokens.push_front(delivery.lock));
+                for delivery in deliveries {
+                    tokens.push_front((id.clone(), delivery.lock));
+                }
                 tokens.truncate(20);
             }
             _ => {}
@@ -228,36 +246,33 @@ impl Workload for Clients {
         let Some(known) = history.groups.get(&group) else { return Ok(()) };
         let mut stored = HashMap::new();
         for promise in acknowledged.iter().filter_map(|number| self.promises.get(number)) {
-            let (Promise::Enqueued { generation, device, .. }
-            | Promise::Twin { generation, device, .. }) = promise;
-            // A device that was deleted, or is deleted in this replica's state already, keeps nothing.
-            let Some(registered) = known.ledger.devices.get(device) else { continue };
+            let (Promise::Enqueued { generation, id, .. } | Promise::Twin { generation, id, .. }) =
+                promise;
+            // What was deleted, or is deleted in this replica's state already, keeps nothing.
+            let Some(registered) = known.ledger.identities.get(id) else { continue };
             if registered.generation != *generation {
                 continue;
             }
-            if !stored.contains_key(device) {
-                let identity = device.clone().into();
-                let queue = records::c2d_queue(store, group, &identity);
-                let twin = records::twin(store, group, &identity);
+            if !stored.contains_key(id) {
+                let queue = records::c2d_queue(store, group, id);
+                let twin = records::twin(store, group, id);
                 let queue = queue.map_err(|error| error.to_string())?;
                 let twin = twin.map_err(|error| error.to_string())?;
-                stored.insert(device.clone(), (queue, twin));
+                stored.insert(id.clone(), (queue, twin));
             }
-            let (queue, twin) = &stored[device];
+            let (queue, twin) = &stored[id];
             match promise {
                 Promise::Enqueued { sequence, .. } => {
                     let here = queue.entries.iter().any(|entry| entry.sequence == *sequence);
                     if !here && registered.queue.is_live(*sequence) {
-                        return Err(format!(
-                            "message {sequence} of {device} was accepted and is lost"
-                        ));
+                        return Err(format!("message {sequence} of {id} was accepted and is lost"));
                     }
                 }
                 Promise::Twin { version, .. } => {
                     let found = twin.as_ref().map_or(0, |twin| twin.version);
                     if found < *version {
                         return Err(format!(
-                            "version {version} of {device} was accepted, {found} is there"
+                            "version {version} of {id} was accepted, {found} is there"
                         ));
                     }
                 }

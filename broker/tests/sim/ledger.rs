@@ -1,101 +1,81 @@
-//! What an onlooker knows of one group's devices, and what of it must be stored.
+//! What an onlooker knows of one group's devices and their modules, and what of it must be stored.
 
 use std::collections::BTreeMap;
-use std::ops::AddAssign;
 
 use ironhub_cluster::GroupId;
-use ironhub_cluster::storage::{StateTx, StorageError};
+use ironhub_cluster::storage::StateTx;
 use ironhub_domain::HubError;
 use ironhub_domain::device::StoredSession;
-use ironhub_domain::ids::DeviceId;
-use ironhub_domain::notice::{FeedbackStatus, NoticeKind};
+use ironhub_domain::ids::{DeviceId, IdentityId};
 use ironhub_domain::partition::{Command, Outcome};
+use ironhub_domain::time::UnixMs;
 use ironhub_proto as proto;
-use prost::Message;
 
-use crate::queue_ledger::{Feedback, QueueLedger};
+use crate::coverage::Coverage;
+use crate::notice_ledger::NoticeLedger;
+use crate::orders::modules;
+use crate::queue_ledger::QueueLedger;
+use crate::stored::Stored;
 use crate::twin_ledger::TwinLedger;
+use crate::upload_ledger::UploadLedger;
 
 /// One registered device.
 pub struct DeviceLedger {
     pub enabled: bool,
+    pub uploads: UploadLedger,
+}
+
+/// A registered device, or a module of one, as it connects.
+pub struct IdentityLedger {
     pub generation: String,
     pub queue: QueueLedger,
     pub twin: TwinLedger,
     session: Option<StoredSession>,
 }
 
+impl IdentityLedger {
+    fn new(generation: &str, created: UnixMs) -> Self {
+        Self {
+            generation: generation.to_owned(),
+            queue: QueueLedger::default(),
+            twin: TwinLedger::new(created),
+            session: None,
+        }
+    }
+}
+
 /// One group, as all its committed commands leave it.
 #[derive(Default)]
 pub struct Ledger {
     pub devices: BTreeMap<DeviceId, DeviceLedger>,
-    /// Feedback that no service has completed, with whose it is.
-    pub feedback: BTreeMap<u64, (DeviceId, Feedback)>,
-    last_feedback: u64,
+    pub identities: BTreeMap<IdentityId, IdentityLedger>,
+    pub notices: NoticeLedger,
     pub coverage: Coverage,
 }
 
-/// How often the runs came to what they are to prove.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Coverage {
-    pub full: u64,
-    pub delivered: u64,
-    pub lock_lost: u64,
-    pub feedback: u64,
-    pub expired: u64,
-    pub exceeded: u64,
-    pub stale_etag: u64,
-    pub disabled: u64,
-    pub sent_again: u64,
-}
-
-impl Coverage {
-    /// Whether every one of these was seen.
-    pub fn all_happened(&self) -> bool {
-        let Self {
-            full,
-            delivered,
-            lock_lost,
-            feedback,
-            expired,
-            exceeded,
-            stale_etag,
-            disabled,
-            sent_again,
-        } = *self;
-        let messages = [full, delivered, lock_lost, feedback, expired, exceeded, sent_again];
-        messages.into_iter().chain([stale_etag, disabled]).all(|count| count > 0)
-    }
-}
-
-impl AddAssign for Coverage {
-    fn add_assign(&mut self, other: Self) {
-        self.full += other.full;
-        self.delivered += other.delivered;
-        self.lock_lost += other.lock_lost;
-        self.feedback += other.feedback;
-        self.expired += other.expired;
-        self.exceeded += other.exceeded;
-        self.stale_etag += other.stale_etag;
-        self.disabled += other.disabled;
-        self.sent_again += other.sent_again;
-    }
-}
-
-/// The device that a command is about.
-pub fn device_of(command: &Command) -> Option<&DeviceId> {
+/// The device or module that a command is about.
+pub fn identity_of(command: &Command) -> Option<IdentityId> {
     match command {
-        Command::PutDevice(put) => Some(&put.request.id),
-        Command::DeleteDevice { id, .. } => Some(id),
-        Command::EnqueueC2d(enqueue) => Some(&enqueue.identity.device),
-        Command::UpdateTwin(update) => Some(&update.identity.device),
-        Command::PatchReported(patch) => Some(&patch.identity.device),
-        Command::LockC2d { identity, .. }
+        Command::PutDevice(put) => Some(put.request.id.clone().into()),
+        Command::DeleteDevice { id: device, .. }
+        | Command::OpenUpload { device, .. }
+        | Command::CloseUpload { device, .. } => Some(device.clone().into()),
+        Command::PutModule(put) => {
+            Some(IdentityId::module(put.request.device.clone(), put.request.id.clone()))
+        }
+        Command::DeleteModule { device, module, .. } => {
+            Some(IdentityId::module(device.clone(), module.clone()))
+        }
+        Command::EnqueueC2d(enqueue) => Some(enqueue.identity.clone()),
+        Command::UpdateTwin(update) => Some(update.identity.clone()),
+        Command::PatchReported(patch) => Some(patch.identity.clone()),
+        Command::SeeDesired { identity, .. }
+        | Command::LockC2d { identity, .. }
         | Command::SettleC2d { identity, .. }
         | Command::ReleaseC2d { identity, .. }
         | Command::SweepC2d { identity, .. }
         | Command::PurgeC2d { identity, .. }
-        | Command::PutSession { identity, .. } => Some(&identity.device),
+        | Command::PutSession { identity, .. } => Some(identity.clone()),
         _ => None,
     }
 }
@@ -103,173 +83,194 @@ pub fn device_of(command: &Command) -> Option<&DeviceId> {
 impl Ledger {
     /// Checks the answer to the next committed command.
     pub fn saw(&mut self, command: &Command, outcome: &Outcome) -> Result<(), String> {
-        self.count(outcome);
-        let Some(id) = device_of(command) else {
-            if let Command::DropNotices { kind: NoticeKind::Feedback, sequences } = command {
-                self.feedback.retain(|sequence, _| !sequences.contains(sequence));
+        self.coverage.answered(outcome);
+        let Some(id) = identity_of(command) else {
+            if let Command::DropNotices { kind, sequences } = command {
+                self.notices.dropped(*kind, sequences);
             }
             return Ok(());
         };
-        match (command, self.devices.get_mut(id)) {
-            (Command::PutDevice(put), known) => {
+        let Some(device) = self.devices.get_mut(&id.device) else {
+            return self.saw_unknown(&id, command, outcome);
+        };
+        let disabled = || Outcome::Refused(HubError::DeviceDisabled(id.device.to_string()));
+        match command {
+            Command::PutDevice(_) => {
                 let Outcome::Device(identity) = outcome else {
                     return Err(format!("a put was answered {outcome:?}"));
                 };
-                match known {
-                    Some(known) if known.generation == identity.generation => {
-                        known.enabled = identity.is_enabled();
-                    }
-                    Some(known) => {
-                        let generation = &known.generation;
-                        return Err(format!("generation {generation} became {identity:?}"));
-                    }
-                    None => {
-                        let new = DeviceLedger {
-                            enabled: identity.is_enabled(),
-                            generation: identity.generation.clone(),
-                            queue: QueueLedger::default(),
-                            twin: TwinLedger::new(put.fresh.now),
-                            session: None,
-                        };
-                        self.devices.insert(id.clone(), new);
-                    }
+                device.enabled = identity.is_enabled();
+                self.registered(&id, &identity.generation, UnixMs(0))
+            }
+            Command::DeleteDevice { .. } => {
+                self.devices.remove(&id.device);
+                self.identities.retain(|identity, _| identity.device != id.device);
+                self.notices.deleted(&id.device);
+                expect(outcome, &Outcome::Deleted)
+            }
+            Command::PutModule(put) => match outcome {
+                Outcome::Module(module) => self.registered(&id, &module.generation, put.fresh.now),
+                other => Err(format!("a put of a module was answered {other:?}")),
+            },
+            Command::DeleteModule { .. } => match self.identities.remove(&id) {
+                Some(_) => expect(outcome, &Outcome::Deleted),
+                None => expect(outcome, &unknown_module(&id)),
+            },
+            Command::OpenUpload { .. } | Command::CloseUpload { .. } if !device.enabled => {
+                expect(outcome, &disabled())
+            }
+            Command::OpenUpload { .. } | Command::CloseUpload { .. } => {
+                if let Some(blob) = device.uploads.saw(command, outcome)? {
+                    self.coverage.told_of_file();
+                    self.notices.file(blob);
                 }
                 Ok(())
             }
-            (Command::DeleteDevice { .. }, Some(_)) => {
-                self.devices.remove(id);
-                self.feedback.retain(|_, (whose, _)| whose != id);
-                expect(outcome, &Outcome::Deleted)
+            Command::LockC2d { .. }
+            | Command::SettleC2d { .. }
+            | Command::PatchReported(_)
+            | Command::PutSession { session: Some(_), .. }
+                if !device.enabled && self.identities.contains_key(&id) =>
+            {
+                expect(outcome, &disabled())
             }
-            // A queue that is not there has nothing to release; a session nobody has is forgotten.
-            (
-                Command::ReleaseC2d { .. } | Command::SweepC2d { .. } | Command::PurgeC2d { .. },
-                None,
-            ) => expect(outcome, &Outcome::Affected(0)),
-            (Command::PutSession { session: None, .. }, None) => expect(outcome, &Outcome::Done),
-            (_, None) => {
-                expect(outcome, &Outcome::Refused(HubError::DeviceNotFound(id.to_string())))
+            command => self.saw_identity(&id, command, outcome),
+        }
+    }
+
+    /// A put of what is there keeps its generation.
+    fn registered(
+        &mut self,
+        id: &IdentityId,
+        generation: &str,
+        created: UnixMs,
+    ) -> Result<(), String> {
+        let new = || IdentityLedger::new(generation, created);
+        let known = self.identities.entry(id.clone()).or_insert_with(new);
+        match known.generation == generation {
+            true => Ok(()),
+            false => Err(format!("{id}: generation {} became {generation}", known.generation)),
+        }
+    }
+
+    fn saw_unknown(
+        &mut self,
+        id: &IdentityId,
+        command: &Command,
+        outcome: &Outcome,
+    ) -> Result<(), String> {
+        match (command, outcome) {
+            (Command::PutDevice(put), Outcome::Device(identity)) => {
+                let enabled = identity.is_enabled();
+                let new = DeviceLedger { enabled, uploads: UploadLedger::default() };
+                self.devices.insert(id.device.clone(), new);
+                self.registered(id, &identity.generation, put.fresh.now)
             }
-            (
-                Command::LockC2d { .. }
-                | Command::SettleC2d { .. }
-                | Command::PatchReported(_)
-                | Command::PutSession { session: Some(_), .. },
-                Some(device),
-            ) if !device.enabled => {
-                expect(outcome, &Outcome::Refused(HubError::DeviceDisabled(id.to_string())))
+            (command, outcome) => {
+                let unknown = HubError::DeviceNotFound(id.device.to_string());
+                expect(outcome, &nobodys(command).unwrap_or(Outcome::Refused(unknown)))
             }
-            (Command::PutSession { session, .. }, Some(device)) => {
-                device.session.clone_from(session);
+        }
+    }
+
+    fn saw_identity(
+        &mut self,
+        id: &IdentityId,
+        command: &Command,
+        outcome: &Outcome,
+    ) -> Result<(), String> {
+        let Some(known) = self.identities.get_mut(id) else {
+            return expect(outcome, &nobodys(command).unwrap_or_else(|| unknown_module(id)));
+        };
+        match command {
+            Command::PutSession { session, .. } => {
+                known.session.clone_from(session);
                 if session.is_none() {
-                    device.queue.forget_sent();
+                    known.queue.forget_sent();
                 }
                 expect(outcome, &Outcome::Done)
             }
-            (Command::UpdateTwin(update), Some(device)) => device.twin.updated(update, outcome),
-            (Command::PatchReported(patch), Some(device)) => device.twin.reported(patch, outcome),
-            (command, Some(device)) => {
-                let feedback = device.queue.saw(command, outcome)?;
-                for feedback in feedback {
-                    self.coverage.feedback += 1;
-                    self.coverage.expired += u64::from(feedback.1 == FeedbackStatus::Expired);
-                    self.coverage.exceeded +=
-                        u64::from(feedback.1 == FeedbackStatus::DeliveryCountExceeded);
-                    self.last_feedback += 1;
-                    self.feedback.insert(self.last_feedback, (id.clone(), feedback));
+            Command::UpdateTwin(update) => known.twin.updated(update, outcome),
+            Command::PatchReported(patch) => known.twin.reported(patch, outcome),
+            Command::SeeDesired { version, .. } => {
+                known.twin.seen(*version);
+                expect(outcome, &Outcome::Done)
+            }
+            command => {
+                for feedback in known.queue.saw(command, outcome)? {
+                    self.coverage.told(&feedback);
+                    self.notices.feedback(&id.device, feedback);
                 }
                 Ok(())
             }
         }
     }
 
-    fn count(&mut self, outcome: &Outcome) {
-        let counter = match outcome {
-            Outcome::Locked(deliveries) => {
-                self.coverage.delivered += deliveries.len() as u64;
-                let again = deliveries.iter().filter(|delivery| delivery.sent_before);
-                self.coverage.sent_again += again.count() as u64;
-                return;
-            }
-            Outcome::Refused(HubError::QueueFull { .. }) => &mut self.coverage.full,
-            Outcome::Refused(HubError::LockLost) => &mut self.coverage.lock_lost,
-            Outcome::Refused(HubError::PreconditionFailed { .. }) => &mut self.coverage.stale_etag,
-            Outcome::Refused(HubError::DeviceDisabled(_)) => &mut self.coverage.disabled,
-            _ => return,
-        };
-        *counter += 1;
-    }
-
-    /// Compares what is known of a device, and of feedback, with what an entry leaves.
+    /// Compares what is known of a device and its modules, and of notices, with what an entry leaves.
     pub fn check(&self, group: GroupId, id: &DeviceId, tx: &StateTx<'_>) -> Result<(), String> {
         let stored = Stored { group, tx };
-        let queue: proto::C2dQueueRecord = stored.of_device(0x30, id)?.unwrap_or_default();
-        let session: Option<proto::SessionRecord> = stored.of_device(0x33, id)?;
-        let filters = session.map(|session| session.subscriptions.len());
+        let own = IdentityId::device(id.clone());
+        let modules = modules().map(|module| IdentityId::module(id.clone(), module));
+        for identity in modules.into_iter().chain([own]) {
+            let checked = self.check_identity(&identity, &stored);
+            checked.map_err(|error| format!("{identity}: {error}"))?;
+        }
+        let uploads: proto::UploadsRecord =
+            stored.get(&[&[0x34], id.as_str().as_bytes()].concat())?.unwrap_or_default();
         match self.devices.get(id) {
-            None if !queue.entries.is_empty() || filters.is_some() => {
-                return Err(format!("{id} is gone, {queue:?} and {filters:?} are not"));
-            }
-            None => {}
-            Some(device) => {
-                device.queue.check(&queue).map_err(|error| format!("{id}: {error}"))?;
-                let known = device.session.as_ref().map(|session| session.subscriptions.len());
-                if known != filters {
-                    return Err(format!("{id}: session {known:?}, stored {filters:?}"));
-                }
-                if let Some(twin) = stored.of_device(0x20, id)? {
-                    device.twin.check(&twin).map_err(|error| format!("{id}: {error}"))?;
-                }
-            }
+            Some(device) => device.uploads.check(&uploads),
+            None => UploadLedger::default().check(&uploads),
         }
-        self.check_feedback(&stored)
+        .map_err(|error| format!("{id}: {error}"))?;
+        self.notices.check(&stored)
     }
 
-    /// The newest are looked at: the older ones were, when they were new.
-    fn check_feedback(&self, stored: &Stored<'_, '_>) -> Result<(), String> {
-        const LOOK_AT: usize = 60;
-        let counters: proto::NoticeCountersRecord = stored.get(&[0x35, 1])?.unwrap_or_default();
-        if counters.count != self.feedback.len() as u64 {
-            let (known, stored) = (self.feedback.len(), counters.count);
-            return Err(format!("{known} feedback records are due, {stored} are stored"));
+    fn check_identity(&self, id: &IdentityId, stored: &Stored<'_, '_>) -> Result<(), String> {
+        let queue: proto::C2dQueueRecord = stored.of(0x30, id)?.unwrap_or_default();
+        let session: Option<proto::SessionRecord> = stored.of(0x33, id)?;
+        let filters = session.map(|session| session.subscriptions.len());
+        let twin: Option<proto::TwinRecord> = stored.of(0x20, id)?;
+        let known = self.identities.get(id);
+        if id.module.is_some() {
+            let record: Option<proto::ModuleRecord> = stored.of(0x40, id)?;
+            let stored = record.map(|record| record.generation);
+            let known = known.map(|known| known.generation.clone());
+            if stored != known {
+                return Err(format!("generation {known:?}, stored {stored:?}"));
+            }
         }
-        for (sequence, (id, (message, status))) in self.feedback.iter().rev().take(LOOK_AT) {
-            let key = [&[0x36, 1][..], &sequence.to_be_bytes()].concat();
-            let record: Option<proto::NoticeRecord> = stored.get(&key)?;
-            let found = record.and_then(|record| record.notice);
-            let Some(proto::notice_record::Notice::Feedback(found)) = found else {
-                return Err(format!("feedback {sequence} on {message} of {id} is lost"));
+        let Some(known) = known else {
+            return if queue.entries.is_empty() && filters.is_none() && twin.is_none() {
+                Ok(())
+            } else {
+                Err(format!("is gone, {queue:?}, {filters:?} and {twin:?} are not"))
             };
-            let word = found.status().as_str_name().replace('_', "").to_lowercase();
-            let expected = format!("feedbackstatus{}", status.as_str().to_lowercase());
-            if found.original_message_id != *message || word != expected {
-                return Err(format!("{message} ended as {status:?}, its feedback says {found:?}"));
-            }
+        };
+        known.queue.check(&queue)?;
+        let session = known.session.as_ref().map(|session| session.subscriptions.len());
+        if session != filters {
+            return Err(format!("session {session:?}, stored {filters:?}"));
         }
-        Ok(())
+        twin.map_or(Ok(()), |twin| known.twin.check(&twin))
     }
 }
 
-/// Records by the bytes of their keys: group, kind, rest.
-struct Stored<'t, 's> {
-    group: GroupId,
-    tx: &'t StateTx<'s>,
+/// The answer to what may be said of an identity that is not there: a queue that is not there has nothing to release, a
+/// session nobody has is forgotten.
+fn nobodys(command: &Command) -> Option<Outcome> {
+    match command {
+        Command::ReleaseC2d { .. } | Command::SweepC2d { .. } | Command::PurgeC2d { .. } => {
+            Some(Outcome::Affected(0))
+        }
+        Command::PutSession { session: None, .. } | Command::SeeDesired { .. } => {
+            Some(Outcome::Done)
+        }
+        _ => None,
+    }
 }
 
-impl Stored<'_, '_> {
-    fn get<M: Message + Default>(&self, rest: &[u8]) -> Result<Option<M>, String> {
-        let key = [&self.group.0.to_be_bytes()[..], rest].concat();
-        let value = self.tx.get(&key).map_err(|error: StorageError| error.to_string())?;
-        value.map(|value| M::decode(&value[..]).map_err(|error| error.to_string())).transpose()
-    }
-
-    fn of_device<M: Message + Default>(
-        &self,
-        kind: u8,
-        id: &DeviceId,
-    ) -> Result<Option<M>, String> {
-        self.get(&[&[kind], id.as_str().as_bytes(), &[0]].concat())
-    }
+fn unknown_module(id: &IdentityId) -> Outcome {
+    Outcome::Refused(HubError::ModuleNotFound(id.to_string()))
 }
 
 fn expect(outcome: &Outcome, expected: &Outcome) -> Result<(), String> {

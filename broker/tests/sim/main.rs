@@ -4,11 +4,15 @@
 
 mod audit;
 mod clients;
+mod coverage;
 mod ledger;
+mod notice_ledger;
 mod orders;
 mod queue_ledger;
+mod stored;
 mod telemetry;
 mod twin_ledger;
+mod upload_ledger;
 
 use std::ops::Range;
 
@@ -18,7 +22,7 @@ use ironhub_cluster::testing::workload::Workload;
 
 use audit::Mistake;
 use clients::Clients;
-use ledger::Coverage;
+use coverage::Coverage;
 use telemetry::Telemetry;
 
 /// Runs of the ordinary test command.
@@ -111,6 +115,11 @@ fn a_lost_report_is_noticed() {
 #[test]
 fn lost_feedback_is_noticed() {
     is_noticed(Mistake::FeedbackLost, "feedback records are due");
+}
+
+#[test]
+fn a_file_that_nobody_is_told_of_is_noticed() {
+    is_noticed(Mistake::FileLost, "files are due");
 }
 
 #[test]

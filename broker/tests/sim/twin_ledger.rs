@@ -14,6 +14,8 @@ pub struct TwinLedger {
     version: u64,
     desired_version: u64,
     reported_version: u64,
+    /// The newest `$version` of the desired properties that the device was told.
+    desired_seen: u64,
     etag: String,
     desired: BTreeMap<String, serde_json::Value>,
     reported: BTreeMap<String, serde_json::Value>,
@@ -27,6 +29,7 @@ impl TwinLedger {
             version: twin.version,
             desired_version: twin.desired.version,
             reported_version: twin.reported.version,
+            desired_seen: twin.desired_seen,
             etag: twin.etag(),
             desired: BTreeMap::new(),
             reported: BTreeMap::new(),
@@ -41,6 +44,16 @@ impl TwinLedger {
     /// The current `$version` of the reported properties.
     pub fn reported_version(&self) -> u64 {
         self.reported_version
+    }
+
+    /// The current `$version` of the desired properties.
+    pub fn desired_version(&self) -> u64 {
+        self.desired_version
+    }
+
+    /// The device was told up to this version, if there is one.
+    pub fn seen(&mut self, version: u64) {
+        self.desired_seen = self.desired_seen.max(version.min(self.desired_version));
     }
 
     /// Checks the answer to a service's change, which always has desired properties in it.
@@ -105,10 +118,13 @@ impl TwinLedger {
         };
         let stored = (record.version, version(&record.desired), version(&record.reported));
         let known = (self.version, self.desired_version, self.reported_version);
-        if stored == known {
-            return Ok(());
+        if stored != known {
+            return Err(format!("versions are {known:?}, stored are {stored:?}"));
         }
-        Err(format!("versions are {known:?}, stored are {stored:?}"))
+        match (self.desired_seen, record.desired_seen) {
+            (known, stored) if known == stored => Ok(()),
+            (known, stored) => Err(format!("desired {known} was seen, stored is {stored}")),
+        }
     }
 }
 
