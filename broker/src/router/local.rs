@@ -12,7 +12,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::Directories;
-use super::notices::{NoticeDesk, NoticeSettings};
+use super::notice_queue::NoticeSettings;
+use super::notices::NoticeDesk;
 use super::request::DeviceView;
 use crate::actor::{Directory, NodeFacts};
 use crate::partition::{Partition, records};

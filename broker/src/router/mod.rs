@@ -8,6 +8,7 @@ mod device;
 mod fresh;
 mod hub;
 mod local;
+mod notice_queue;
 mod notices;
 pub mod request;
 mod service;
@@ -27,7 +28,8 @@ use crate::metrics::device as meters;
 use request::{CloseReason, ConnectRequest, Connected, DeviceView};
 
 pub use local::HubState;
-pub use notices::{NoticeBatch, NoticeDesk, NoticeSettings};
+pub use notice_queue::{NoticeBatch, NoticeSettings};
+pub use notices::NoticeDesk;
 pub use session::DeviceSession;
 
 /// Cheap to clone; every frontend holds one.
