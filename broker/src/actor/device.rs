@@ -13,12 +13,13 @@ use ironhub_domain::partition::{Command, Outcome};
 use ironhub_domain::time::UnixMs;
 
 use super::call::{Call, DeviceAsk, IdentityAsk, SessionAsk, SessionKey};
+use super::events::Told;
 use super::facts::NodeFacts;
 use super::owner::Owner;
 use super::presence::Presence;
 use super::session::Live;
 use crate::metrics::device as meters;
-use crate::partition::records;
+use crate::partition::{commands, records};
 
 pub(super) type Ctx = Context<DeviceActor>;
 
@@ -197,7 +198,18 @@ impl DeviceActor {
         ctx: &mut Ctx,
         done: impl FnOnce(&mut Self, Result<Outcome, HubError>, &mut Ctx) + 'static,
     ) {
-        let outcome = self.owner.submit(command);
+        self.change_and_tell(command, None, ctx, done);
+    }
+
+    /// As [`Self::change`], with an event that tells of it.
+    pub(super) fn change_and_tell(
+        &mut self,
+        command: &Command,
+        told: Option<Told>,
+        ctx: &mut Ctx,
+        done: impl FnOnce(&mut Self, Result<Outcome, HubError>, &mut Ctx) + 'static,
+    ) {
+        let outcome = self.owner.submit(self.with_event(command, told));
         ctx.wait(wrap_future(outcome).map(move |outcome, actor: &mut Self, ctx| {
             if matches!(outcome, Err(HubError::OutcomeUnknown)) {
                 // It may have been applied all the same: what the records say counts from here on.
@@ -215,7 +227,7 @@ impl DeviceActor {
         ctx: &mut Ctx,
         done: impl FnOnce(&mut Self, Result<Outcome, HubError>, &mut Ctx) + 'static,
     ) {
-        let outcome = self.owner.submit(command);
+        let outcome = self.owner.submit(commands::encode(command));
         ctx.spawn(
             wrap_future(outcome)
                 .map(move |outcome, actor: &mut Self, ctx| done(actor, outcome, ctx)),

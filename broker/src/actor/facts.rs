@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use ironhub_domain::auth::{Authority, PeerCertificate, PolicySet};
 use ironhub_domain::time::UnixMs;
 
+use super::routes::Routes;
 use super::settings::DeviceSettings;
 
 /// Says whether one of the authorities vouches for a certificate now, or why not.
@@ -23,6 +24,8 @@ pub(crate) struct NodeFacts {
     pub(crate) policies: ArcSwap<PolicySet>,
     /// Certificate authorities, replaced when they change.
     pub(crate) authorities: ArcSwap<Vec<Authority>>,
+    /// Where messages and events go, replaced when it changes.
+    pub(crate) routes: ArcSwap<Routes>,
     /// How certificates are checked against them.
     pub(crate) verify_chain: ChainVerifier,
     /// New sessions are refused: memory is above its mark.
@@ -46,12 +49,18 @@ impl NodeFacts {
             settings,
             policies: ArcSwap::from_pointee(policies),
             authorities: ArcSwap::from_pointee(authorities),
+            routes: ArcSwap::default(),
             verify_chain,
             overloaded: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             started: Instant::now(),
             sessions: AtomicU64::new(1),
         })
+    }
+
+    /// The hub's name: the first label of its host name.
+    pub(crate) fn hub_name(&self) -> &str {
+        self.hub_host.split('.').next().unwrap_or(&self.hub_host)
     }
 
     pub(crate) fn now() -> UnixMs {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ironhub_cluster::GroupId;
 use ironhub_cluster::storage::{StateStore, StorageError};
 use ironhub_domain::HubError;
@@ -9,6 +10,7 @@ use ironhub_domain::device::{DeviceIdentity, Presence};
 use ironhub_domain::event::{D2cMessage, Origin};
 use ironhub_domain::ids::{DeviceId, IdentityId};
 use ironhub_domain::partition::{Command, Outcome};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::facts::NodeFacts;
@@ -80,8 +82,8 @@ impl Owner {
         Ok(u32::try_from(queue.entries.len()).unwrap_or(u32::MAX))
     }
 
-    /// Proposes a batch of one sender's messages; `reply` resolves when they are durable and
-    /// applied, and `place` is given back then.
+    /// Proposes a batch of one sender's messages; `reply` resolves when they are durable and applied wherever they are routed,
+    /// and `place` is given back then.
     pub(super) fn append(
         &self,
         origin: &Origin,
@@ -90,12 +92,8 @@ impl Owner {
         reply: oneshot::Sender<D2cReply>,
     ) {
         let count = messages.len() as u64;
-        let command = commands::append_events(origin, NodeFacts::now(), messages);
-        self.partition.propose(command, move |result| {
-            let result = result.and_then(|outcome| match outcome {
-                Outcome::Refused(error) => Err(error),
-                _ => Ok(()),
-            });
+        let commands = self.route(origin, messages, NodeFacts::now());
+        self.propose_all(commands, move |result| {
             match &result {
                 Ok(()) => device::d2c_accepted(count),
                 Err(error) => device::d2c_refused(count, error),
@@ -106,6 +104,38 @@ impl Owner {
         });
     }
 
+    /// Proposes commands, most often one, and calls back once when all are applied, or with the first error.
+    fn propose_all(
+        &self,
+        commands: Vec<Bytes>,
+        done: impl FnOnce(Result<(), HubError>) + Send + 'static,
+    ) {
+        let applied = |result: Result<Outcome, HubError>| result.and_then(accepted).map(|_| ());
+        let mut commands = commands.into_iter();
+        match (commands.next(), commands.len()) {
+            (None, _) => done(Ok(())),
+            (Some(only), 0) => self.partition.propose(only, move |result| done(applied(result))),
+            (Some(first), more) => {
+                let waiting = Arc::new(Mutex::new((more + 1, Ok(()), Some(done))));
+                for command in std::iter::once(first).chain(commands) {
+                    let waiting = waiting.clone();
+                    self.partition.propose(command, move |result| {
+                        let mut waiting = waiting.lock();
+                        waiting.0 -= 1;
+                        if waiting.1.is_ok() {
+                            waiting.1 = applied(result);
+                        }
+                        if waiting.0 == 0
+                            && let Some(done) = waiting.2.take()
+                        {
+                            done(waiting.1.clone());
+                        }
+                    });
+                }
+            }
+        }
+    }
+
     /// Proposes one command now, behind all that was proposed before, and calls back with its outcome, on the engine's
     /// thread; a refusal by the rules is an error.
     pub(super) fn propose(
@@ -113,23 +143,35 @@ impl Owner {
         command: &Command,
         done: impl FnOnce(Result<Outcome, HubError>) + Send + 'static,
     ) {
-        self.partition.propose(commands::encode(command), move |result| {
-            done(result.and_then(|outcome| match outcome {
-                Outcome::Refused(refusal) => Err(refusal),
-                outcome => Ok(outcome),
-            }));
-        });
+        self.propose_encoded(commands::encode(command), done);
+    }
+
+    /// As [`Owner::propose`].
+    pub(super) fn propose_encoded(
+        &self,
+        command: Bytes,
+        done: impl FnOnce(Result<Outcome, HubError>) + Send + 'static,
+    ) {
+        self.partition.propose(command, move |result| done(result.and_then(accepted)));
     }
 
     /// As [`Owner::propose`], for somebody who waits. The command is proposed before this returns.
     pub(super) fn submit(
         &self,
-        command: &Command,
+        command: Bytes,
     ) -> impl Future<Output = Result<Outcome, HubError>> + use<> {
         let (reply, answer) = oneshot::channel();
         // Whoever does not wait any more does not need to know.
-        self.propose(command, |outcome| drop(reply.send(outcome)));
+        self.propose_encoded(command, |outcome| drop(reply.send(outcome)));
         async { answer.await.unwrap_or(Err(HubError::ShuttingDown)) }
+    }
+}
+
+/// An outcome that is no refusal.
+fn accepted(outcome: Outcome) -> Result<Outcome, HubError> {
+    match outcome {
+        Outcome::Refused(refusal) => Err(refusal),
+        outcome => Ok(outcome),
     }
 }
 

@@ -12,6 +12,7 @@ use ironhub_domain::partition::Command;
 use ironhub_domain::time::UnixMs;
 
 use super::device::{Ctx, DeviceActor, now};
+use super::events::Told;
 use super::method::Waiters;
 
 /// How far the record of a connected identity's last activity may be behind.
@@ -35,6 +36,15 @@ pub(super) struct Presence {
     pub(super) desired_seen: u64,
     /// Methods that wait for a session.
     pub(super) waiters: Option<Box<Waiters>>,
+}
+
+impl Presence {
+    /// The number of a transition now.
+    pub(super) fn next_sequence(&mut self, now: UnixMs) -> u64 {
+        let record = PresenceRecord { sequence: self.sequence, ..PresenceRecord::default() };
+        self.sequence = record.next_sequence(now);
+        self.sequence
+    }
 }
 
 impl DeviceActor {
@@ -102,7 +112,9 @@ impl DeviceActor {
                 sequence: presence.sequence,
                 ..record
             };
-            self.note(module, record);
+            let transition = (false, presence.sequence);
+            let told = self.told_connection(module, transition, "nodeStopped", at);
+            self.note(module, record, told);
         }
         presence
     }
@@ -112,6 +124,7 @@ impl DeviceActor {
         &mut self,
         module: Option<&ModuleId>,
         connected: bool,
+        reason: &str,
         model_id: Option<String>,
     ) {
         let now = now();
@@ -120,16 +133,15 @@ impl DeviceActor {
             presence.last_activity = now;
         }
         presence.connection_updated = now;
-        let mut record = PresenceRecord {
+        let record = PresenceRecord {
             connected,
             connection_updated: now,
             last_activity: presence.last_activity,
-            sequence: presence.sequence,
+            sequence: presence.next_sequence(now),
             model_id,
         };
-        record.sequence = record.next_sequence(now);
-        presence.sequence = record.sequence;
-        self.note(module, record);
+        let told = self.told_connection(module, (connected, record.sequence), reason, now);
+        self.note(module, record, told);
     }
 
     /// An identity was heard of.
@@ -150,7 +162,7 @@ impl DeviceActor {
         let last_activity = presence.last_activity;
         match self.presence_record(module) {
             Ok(record) if record.last_activity < last_activity => {
-                self.note(module, PresenceRecord { last_activity, ..record });
+                self.note(module, PresenceRecord { last_activity, ..record }, None);
             }
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "a presence cannot be read"),
@@ -163,10 +175,11 @@ impl DeviceActor {
         self.presence = Presence { sequence, ..Presence::default() };
     }
 
-    fn note(&self, module: Option<&ModuleId>, presence: PresenceRecord) {
+    fn note(&self, module: Option<&ModuleId>, presence: PresenceRecord, told: Option<Told>) {
         let identity = self.identity_id(module);
         let device = self.id.clone();
-        self.owner.propose(&Command::NotePresence { identity, presence }, move |outcome| {
+        let note = self.with_event(&Command::NotePresence { identity, presence }, told);
+        self.owner.propose_encoded(note, move |outcome| {
             if let Err(error) = outcome {
                 tracing::warn!(%device, %error, "a presence could not be noted");
             }

@@ -9,7 +9,7 @@ use ironhub_domain::registry::{IfMatch, PutDevice, PutModule};
 use ironhub_domain::twin::TwinChange;
 
 use super::call::Reply;
-use super::device::{Ctx, DeviceActor};
+use super::device::{Ctx, DeviceActor, now};
 use super::owner::unexpected;
 use super::proof::still_counts;
 use crate::partition::records;
@@ -47,7 +47,10 @@ impl DeviceActor {
     }
 
     pub(super) fn put(&mut self, put: Box<PutDevice>, reply: Reply<DeviceView>, ctx: &mut Ctx) {
-        self.change(&Command::PutDevice(put), ctx, move |actor, outcome, ctx| {
+        // A put of a device that is there creates nothing, and one that is refused is not told of.
+        let now = put.fresh.now;
+        let told = self.identity.is_none().then(|| self.told_life(None, true, now)).flatten();
+        self.change_and_tell(&Command::PutDevice(put), told, ctx, move |actor, outcome, ctx| {
             let view = outcome.and_then(|outcome| match outcome {
                 Outcome::Device(identity) => {
                     actor.adopt(identity, ctx);
@@ -86,7 +89,8 @@ impl DeviceActor {
 
     pub(super) fn delete(&mut self, precondition: IfMatch, reply: Reply<()>, ctx: &mut Ctx) {
         let command = Command::DeleteDevice { id: self.id.clone(), precondition };
-        self.change(&command, ctx, move |actor, outcome, ctx| {
+        let told = self.told_life(None, false, now());
+        self.change_and_tell(&command, told, ctx, move |actor, outcome, ctx| {
             let _ = reply.send(outcome.map(|_| actor.forget(ctx)));
         });
     }
@@ -124,7 +128,10 @@ impl DeviceActor {
         reply: Reply<ModuleView>,
         ctx: &mut Ctx,
     ) {
-        self.change(&Command::PutModule(put), ctx, move |actor, outcome, ctx| {
+        let (now, id) = (put.fresh.now, put.request.id.clone());
+        let is_new = self.load_module(&id).is_err();
+        let told = is_new.then(|| self.told_life(Some(&id), true, now)).flatten();
+        self.change_and_tell(&Command::PutModule(put), told, ctx, move |actor, outcome, ctx| {
             let view = outcome.and_then(|outcome| match outcome {
                 Outcome::Module(identity) => {
                     actor.adopt_module(&identity, ctx);
@@ -153,7 +160,8 @@ impl DeviceActor {
     ) {
         let command =
             Command::DeleteModule { device: self.id.clone(), module: module.clone(), precondition };
-        self.change(&command, ctx, move |actor, outcome, ctx| {
+        let told = self.told_life(Some(&module), false, now());
+        self.change_and_tell(&command, told, ctx, move |actor, outcome, ctx| {
             let _ = reply.send(outcome.map(|_| actor.forget_module(&module, ctx)));
         });
     }

@@ -14,6 +14,7 @@ use super::c2d::Pump;
 use super::call::{Admitted, Reply, SessionKey};
 use super::control::Control;
 use super::device::{Ctx, DeviceActor, now};
+use super::events;
 use super::handle::DeviceHandle;
 use super::in_flight::Admission;
 use super::method::Calls;
@@ -110,7 +111,7 @@ impl DeviceActor {
         if let Some(older) = self.sessions.connect(module.clone(), key.number, live) {
             self.ended(module.as_ref(), *older, Some(CloseReason::TakenOver), ctx);
         }
-        self.note_connection(module.as_ref(), true, model_id);
+        self.note_connection(module.as_ref(), true, "connected", model_id);
         meters::session_opened(request.protocol);
         let connected = Connected { auth: proven.auth, token_expires: proven.expires, resumed };
         Admitted { session: SessionHandle::new(handle, key), connected }
@@ -248,7 +249,10 @@ impl DeviceActor {
         }
         // With the identity its presence is gone.
         if reason != Some(CloseReason::Deleted) {
-            self.note_connection(module, false, live.origin.model_id.clone());
+            let model_id = live.origin.model_id.clone();
+            self.note_connection(module, false, events::reason(reason), model_id);
+        } else {
+            self.tell_disconnected(module);
         }
         meters::session_closed();
         if reason == Some(CloseReason::TakenOver) {

@@ -47,14 +47,16 @@ impl DeviceActor {
             Ok(patch) => patch,
             Err(error) => return drop(reply.send(Err(error))),
         };
+        let now = now();
+        let told = self.told_reported(module.as_ref(), &patch, if_version, now);
         let command = Command::PatchReported(Box::new(PatchReported {
             identity: self.identity_id(module.as_ref()),
             patch,
             if_version,
             limits: self.owner.facts().settings.twin_limits,
-            now: now(),
+            now,
         }));
-        self.change(&command, ctx, move |_, outcome, _| {
+        self.change_and_tell(&command, told, ctx, move |_, outcome, _| {
             let version = changed(outcome).map(|change| change.twin.reported.version);
             let _ = reply.send(version);
         });
@@ -78,14 +80,16 @@ impl DeviceActor {
         reply: Reply<TwinView>,
         ctx: &mut Ctx,
     ) {
+        let now = now();
+        let told = self.told_update(module.as_ref(), &update, &precondition, now);
         let command = Command::UpdateTwin(Box::new(UpdateTwin {
             identity: self.identity_id(module.as_ref()),
             update,
             precondition,
             limits: self.owner.facts().settings.twin_limits,
-            now: now(),
+            now,
         }));
-        self.change(&command, ctx, move |actor, outcome, ctx| {
+        self.change_and_tell(&command, told, ctx, move |actor, outcome, ctx| {
             let view = changed(outcome).and_then(|TwinChange { twin, notice }| {
                 if let Some(notice) = notice {
                     actor.tell_changed(module.as_ref(), &twin, notice, ctx);
@@ -96,7 +100,7 @@ impl DeviceActor {
         });
     }
 
-    fn load_twin(&self, module: Option<&ModuleId>) -> Result<Twin, HubError> {
+    pub(super) fn load_twin(&self, module: Option<&ModuleId>) -> Result<Twin, HubError> {
         let created = match module {
             Some(module) => self.load_module(module)?.created,
             None => self.registered()?.created,

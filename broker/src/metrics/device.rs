@@ -10,6 +10,10 @@ use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, g
 pub const D2C_ACCEPTED: &str = "ironhub.d2c.accepted.total";
 /// D2C messages refused, by error.
 pub const D2C_REFUSED: &str = "ironhub.d2c.refused.total";
+/// Messages and events that no route took, and that were dropped.
+pub const UNROUTED: &str = "ironhub.routing.unrouted.total";
+/// Messages that enrichments made too large for an endpoint, and that it did not get.
+pub const ENRICHED_TOO_LARGE: &str = "ironhub.routing.enriched_too_large.total";
 /// Devices with a live session.
 pub const CONNECTED: &str = "ironhub.devices.connected";
 /// Device actors in memory.
@@ -35,6 +39,12 @@ pub const METHODS_ANSWERED: &str = "ironhub.methods.answered.total";
 pub(super) fn describe() {
     describe_counter!(D2C_ACCEPTED, Unit::Count, "D2C messages acknowledged after commit");
     describe_counter!(D2C_REFUSED, Unit::Count, "D2C messages refused");
+    describe_counter!(UNROUTED, Unit::Count, "messages that no route took");
+    describe_counter!(
+        ENRICHED_TOO_LARGE,
+        Unit::Count,
+        "messages that enrichments made too large for an endpoint"
+    );
     describe_gauge!(CONNECTED, Unit::Count, "devices with a live session");
     describe_gauge!(ACTIVE, Unit::Count, "device actors in memory");
     describe_counter!(CONNECTS, Unit::Count, "sessions let in");
@@ -85,6 +95,15 @@ pub(crate) fn d2c_accepted(count: u64) {
 
 pub(crate) fn d2c_refused(count: u64, error: &HubError) {
     counter!(D2C_REFUSED, "error" => kind(error)).increment(count);
+}
+
+pub(crate) fn unrouted() {
+    static HANDLE: OnceLock<Counter> = OnceLock::new();
+    HANDLE.get_or_init(|| counter!(UNROUTED)).increment(1);
+}
+
+pub(crate) fn enriched_too_large() {
+    counter!(ENRICHED_TOO_LARGE).increment(1);
 }
 
 fn connected() -> &'static Gauge {

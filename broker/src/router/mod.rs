@@ -11,6 +11,7 @@ mod local;
 mod notice_queue;
 mod notices;
 pub mod request;
+mod routing;
 mod service;
 mod session;
 

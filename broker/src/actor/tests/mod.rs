@@ -7,5 +7,6 @@ mod identities;
 mod methods;
 mod presence;
 mod rig;
+mod routing;
 mod sessions;
 mod twins;

@@ -51,6 +51,8 @@ impl Disks {
 pub struct Hub {
     pub router: Router,
     pub state: Arc<HubState>,
+    pub store: Arc<dyn StateStore>,
+    pub watermarks: Watermarks,
     node: Node<PartitionMachine>,
 }
 
@@ -96,7 +98,7 @@ impl Hub {
             partitions[0].clone(),
             [NoticeSettings::FEEDBACK, NoticeSettings::FILE_UPLOAD],
         );
-        Self { router: Router::new(state.clone()), state, node }
+        Self { router: Router::new(state.clone()), state, store, watermarks, node }
     }
 
     /// Ends the node as a power cut would, as far as sessions are concerned: nobody is told.
@@ -143,6 +145,12 @@ impl Hub {
 
     pub async fn send_c2d(&self, identity: &IdentityId, body: &str) -> u64 {
         self.router.send_c2d(identity, message(body)).await.unwrap()
+    }
+
+    pub async fn set_tags(&self, identity: &IdentityId, json: &str) {
+        let body = format!(r#"{{"tags":{json}}}"#);
+        let update = TwinUpdate::parse_patch(body.as_bytes()).unwrap();
+        self.router.update_twin(identity, update, IfMatch::Any).await.unwrap();
     }
 
     pub async fn set_desired(&self, identity: &IdentityId, json: &str) -> u64 {

@@ -1,0 +1,155 @@
+//! Events that the hub makes of what happens to a device (service-protocols.md 4.10): stored with the change they tell of, in
+//! one command. Nothing is made if no route wants it.
+
+use ironhub_domain::event::{
+    AuthMethod, AuthScope, AuthType, D2cMessage, Happening, MessageSource, Origin,
+};
+use ironhub_domain::ids::ModuleId;
+use ironhub_domain::partition::Command;
+use ironhub_domain::registry::IfMatch;
+use ironhub_domain::time::UnixMs;
+use ironhub_domain::twin::{Object, Twin, TwinUpdate};
+
+use super::device::{DeviceActor, now};
+use crate::router::request::CloseReason;
+
+/// An event about one identity of a device.
+pub(super) struct Told {
+    pub(super) origin: Origin,
+    pub(super) message: D2cMessage,
+    pub(super) now: UnixMs,
+}
+
+/// Why an identity connected or disconnected, in an event.
+pub(super) fn reason(close: Option<CloseReason>) -> &'static str {
+    match close {
+        None => "closed",
+        Some(CloseReason::TakenOver) => "takenOver",
+        Some(CloseReason::Disabled) => "disabled",
+        Some(CloseReason::Deleted) => "deleted",
+        Some(CloseReason::Rekeyed) => "rekeyed",
+        Some(CloseReason::Slow) => "slow",
+        Some(CloseReason::ShuttingDown) => "nodeStopping",
+    }
+}
+
+impl DeviceActor {
+    fn is_routed(&self, source: MessageSource) -> bool {
+        self.owner.facts().routes.load().table().is_routed(source)
+    }
+
+    /// An event, if it is routed anywhere.
+    fn told(
+        &self,
+        source: MessageSource,
+        module: Option<&ModuleId>,
+        now: UnixMs,
+        make: impl FnOnce(&Happening<'_>) -> Option<D2cMessage>,
+    ) -> Option<Told> {
+        if !self.is_routed(source) {
+            return None;
+        }
+        let facts = self.owner.facts();
+        let identity = self.identity_id(module);
+        let correlation_id = format!("{:032x}", rand::random::<u128>());
+        let happening = Happening {
+            hub: facts.hub_name(),
+            identity: &identity,
+            now,
+            correlation_id: &correlation_id,
+        };
+        let message = make(&happening)?;
+        let origin = Origin {
+            device: identity.device.clone(),
+            module: identity.module.clone(),
+            generation: String::new(),
+            auth: AuthMethod { scope: AuthScope::Hub, kind: AuthType::Sas },
+            model_id: None,
+            source,
+        };
+        Some(Told { origin, message, now })
+    }
+
+    /// An identity connected or disconnected.
+    pub(super) fn told_connection(
+        &self,
+        module: Option<&ModuleId>,
+        (connected, sequence): (bool, u64),
+        reason: &str,
+        now: UnixMs,
+    ) -> Option<Told> {
+        self.told(MessageSource::ConnectionState, module, now, |happening| {
+            Some(happening.connection(connected, sequence, reason))
+        })
+    }
+
+    /// An identity that is deleted already was connected until now.
+    pub(super) fn tell_disconnected(&mut self, module: Option<&ModuleId>) {
+        let now = now();
+        let sequence = self.presence_mut(module).next_sequence(now);
+        let reason = reason(Some(CloseReason::Deleted));
+        let told = self.told_connection(module, (false, sequence), reason, now);
+        if let Some(Told { origin, message, .. }) = told {
+            let (unasked, _) = tokio::sync::oneshot::channel();
+            self.owner.append(&origin, &[message], None, unasked);
+        }
+    }
+
+    /// An identity is about to be created, or deleted.
+    pub(super) fn told_life(
+        &self,
+        module: Option<&ModuleId>,
+        created: bool,
+        now: UnixMs,
+    ) -> Option<Told> {
+        self.told(MessageSource::DeviceLifecycle, module, now, |happening| {
+            let twin = if created { Some(Twin::new(now)) } else { self.load_twin(module).ok() };
+            twin.map(|twin| happening.life_cycle(created, &twin))
+        })
+    }
+
+    /// A service is about to change a twin. The mailbox waits while a change is under way, so what comes of it now comes of
+    /// it when it is applied.
+    pub(super) fn told_update(
+        &self,
+        module: Option<&ModuleId>,
+        update: &TwinUpdate,
+        precondition: &IfMatch,
+        now: UnixMs,
+    ) -> Option<Told> {
+        self.told(MessageSource::TwinChange, module, now, |happening| {
+            let before = self.load_twin(module).ok()?;
+            let version = before.version;
+            let limits = self.owner.facts().settings.twin_limits;
+            let after = before.update(update.clone(), precondition, &limits, now).ok()?.twin;
+            (after.version != version).then(|| happening.twin_update(update, &after))
+        })
+    }
+
+    /// A device is about to change its reported properties.
+    pub(super) fn told_reported(
+        &self,
+        module: Option<&ModuleId>,
+        patch: &Object,
+        if_version: Option<u64>,
+        now: UnixMs,
+    ) -> Option<Told> {
+        self.told(MessageSource::TwinChange, module, now, |happening| {
+            let before = self.load_twin(module).ok()?;
+            let limits = self.owner.facts().settings.twin_limits;
+            let after = before.patch_reported(patch.clone(), if_version, &limits, now).ok()?.twin;
+            Some(happening.reported(patch, &after))
+        })
+    }
+
+    /// A command and the event that tells of it, as one.
+    pub(super) fn with_event(&self, command: &Command, told: Option<Told>) -> bytes::Bytes {
+        let change = crate::partition::commands::encode(command);
+        match told {
+            Some(Told { origin, message, now }) => {
+                self.owner.bundle(change, &origin, &message, now)
+            }
+            None => change,
+        }
+    }
+}

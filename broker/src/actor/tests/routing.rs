@@ -1,0 +1,147 @@
+use ironhub_domain::HubError;
+use ironhub_domain::event::{D2cMessage, Event};
+use ironhub_domain::partition::Stream;
+use ironhub_domain::registry::IfMatch;
+use ironhub_domain::routing::Routing;
+use serde_json::{Value, json};
+
+use super::rig::*;
+use crate::partition::EventReader;
+
+fn routing(routes: &[(&str, &str, &str)], fallback: bool) -> Routing {
+    let routes: Vec<Value> = routes
+        .iter()
+        .enumerate()
+        .map(|(n, (source, condition, endpoint))| {
+            json!({
+                "name": format!("r{n}"),
+                "source": source,
+                "condition": condition,
+                "endpointNames": [endpoint],
+                "isEnabled": true,
+            })
+        })
+        .collect();
+    let endpoint = |name: &str| json!({ "name": name });
+    Routing::from_json(&json!({
+        "endpoints": { "eventHubs": [endpoint("hot"), endpoint("rest")] },
+        "routes": routes,
+        "enrichments": [{ "key": "where", "value": "$twin.tags.floor", "endpointNames": ["hot"] }],
+        "fallbackRoute": { "isEnabled": fallback },
+    }))
+    .unwrap()
+}
+
+/// The events of the device's partition in one log.
+fn events(hub: &Hub, stream: u32) -> Vec<Event> {
+    let owner = hub.state.directory(&device().device).owner();
+    let group = owner.partition().group();
+    let watermark = hub.watermarks.subscribe(group, Stream(stream)).unwrap();
+    let reader = EventReader::new(hub.store.clone(), group, Stream(stream), watermark);
+    reader.read(0, usize::MAX, 1000).unwrap()
+}
+
+fn property<'a>(event: &'a Event, name: &str) -> Option<&'a str> {
+    let found = event.message.properties.iter().find(|property| property.name == name);
+    found.and_then(|property| property.value.as_deref())
+}
+
+async fn send(client: &Client, body: &str) {
+    let mut message = D2cMessage { body: body.to_owned().into(), ..D2cMessage::default() };
+    message.system.content_type = Some("application/json".into());
+    message.system.content_encoding = Some("utf-8".into());
+    let stored = client.session.send_d2c(vec![message]).unwrap();
+    assert_eq!(stored.await.unwrap(), Ok(()));
+}
+
+fn bodies(events: &[Event]) -> Vec<String> {
+    events.iter().map(|e| String::from_utf8(e.message.body.to_vec()).unwrap()).collect()
+}
+
+#[test]
+fn messages_go_where_their_routes_lead_and_the_rest_falls_back() {
+    run(|| async {
+        let hub = Hub::new().await;
+        let client = hub.connect(device()).await;
+        send(&client, r#"{"t":1}"#).await;
+        let two =
+            [("DeviceMessages", "$body.t > 30", "hot"), ("DeviceMessages", "$body.t > 40", "rest")];
+        hub.router.put_routing(routing(&two, true), None).await.unwrap();
+        hub.set_tags(device(), r#"{"floor":7}"#).await;
+        for t in [20, 35, 45] {
+            send(&client, &format!(r#"{{"t":{t}}}"#)).await;
+        }
+        assert_eq!(bodies(&events(&hub, 0)), [r#"{"t":1}"#, r#"{"t":20}"#]);
+        assert_eq!(bodies(&events(&hub, 1)), [r#"{"t":35}"#, r#"{"t":45}"#]);
+        assert_eq!(bodies(&events(&hub, 2)), [r#"{"t":45}"#]);
+        assert_eq!(property(&events(&hub, 1)[0], "where"), Some("7"));
+        assert_eq!(property(&events(&hub, 2)[0], "where"), None);
+        // Without fallback what no route takes is gone, and acknowledged.
+        hub.router.put_routing(routing(&two, false), None).await.unwrap();
+        send(&client, r#"{"t":2}"#).await;
+        assert_eq!(events(&hub, 0).len(), 2);
+        // Without the endpoints their events are gone.
+        hub.router.put_routing(Routing::default(), None).await.unwrap();
+        assert!(events(&hub, 1).is_empty() && events(&hub, 2).is_empty());
+        send(&client, r#"{"t":99}"#).await;
+        assert_eq!(events(&hub, 0).len(), 3);
+    });
+}
+
+#[test]
+fn what_happens_to_a_device_is_told_once_and_in_order() {
+    run(|| async {
+        let disks = Disks::new();
+        let hub = Hub::start(&disks, Default::default()).await;
+        let all = [
+            ("DeviceConnectionStateEvents", "true", "hot"),
+            ("TwinChangeEvents", "true", "hot"),
+            ("DeviceLifecycleEvents", "true", "hot"),
+        ];
+        hub.router.put_routing(routing(&all, true), None).await.unwrap();
+        hub.create("d").await;
+        let refused = hub.router.update_twin(
+            device(),
+            ironhub_domain::twin::TwinUpdate::parse_patch(br#"{"tags":{"a":1}}"#).unwrap(),
+            IfMatch::parse("\"stale\""),
+        );
+        assert!(matches!(refused.await, Err(HubError::PreconditionFailed { .. })));
+        let client = hub.connect(device()).await;
+        hub.set_desired(device(), r#"{"p":1}"#).await;
+        let newer = hub.connect(device()).await;
+        drop(client);
+        send(&newer, "{}").await;
+        drop(newer);
+        hub.set_tags(device(), r#"{"floor":3}"#).await;
+        hub.router.delete_identity(&device().device, None).await.unwrap();
+        let told = events(&hub, 1);
+        let operations: Vec<_> =
+            told.iter().map(|event| property(event, "opType").unwrap()).collect();
+        let expected = [
+            "createDeviceIdentity",
+            "deviceConnected",
+            "updateTwin",
+            "deviceDisconnected",
+            "deviceConnected",
+            "deviceDisconnected",
+            "updateTwin",
+            "deleteDeviceIdentity",
+        ];
+        assert_eq!(operations, expected);
+        let number = |event: &Event| {
+            let body: Value = serde_json::from_slice(&event.message.body).unwrap();
+            body["sequenceNumber"].as_str().map(str::to_owned)
+        };
+        let numbers: Vec<_> = told.iter().filter_map(number).collect();
+        assert!(numbers.len() == 4 && numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+        assert_eq!(property(&told[7], "where"), Some("3"));
+        assert_eq!(events(&hub, 0).len(), 1, "telemetry only");
+        hub.stop();
+
+        // The routing is there after a restart.
+        let hub = Hub::start(&disks, Default::default()).await;
+        hub.router.start_routing().await.unwrap();
+        hub.create("d").await;
+        assert_eq!(events(&hub, 1).len(), 9);
+    });
+}
