@@ -5,6 +5,8 @@
 //! are of primitives, where null is below booleans, those are below numbers and those below strings. Other values are passed
 //! over; of no values at all AVG, SUM, MIN and MAX have no result, and their column is left out.
 
+mod partial;
+
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -38,8 +38,18 @@ fn check(text: &str, expected: Value) {
         }
         merged.merge(part).unwrap();
     }
-    let merged: Value = merged.finish().into_iter().map(Value::Object).collect();
-    assert_eq!(merged, expected, "{text}, merged");
+    let (one, other) = rows.split_at(2);
+    let mut remote = query.aggregator().unwrap();
+    for rows in [one, other] {
+        let mut part = query.aggregator().unwrap();
+        rows.iter().filter(|row| query.is_met(*row)).for_each(|row| part.add(row).unwrap());
+        let sent = part.partial().to_string();
+        remote.merge_partial(&serde_json::from_str(&sent).unwrap()).unwrap();
+    }
+    for (merged, how) in [(merged, "merged"), (remote, "merged from elsewhere")] {
+        let merged: Value = merged.finish().into_iter().map(Value::Object).collect();
+        assert_eq!(merged, expected, "{text}, {how}");
+    }
 }
 
 #[test]
@@ -132,5 +142,17 @@ fn groups_are_bounded_in_number_and_size() {
         });
         let cause = outcome.unwrap_err().cause;
         assert_eq!(cause, "the groups take more than 16777216 bytes", "{text}");
+    }
+}
+
+#[test]
+fn a_partial_result_of_another_query_is_refused() {
+    let one = query("SELECT COUNT() FROM devices").aggregator().unwrap();
+    let mut two = query("SELECT COUNT(), SUM(tags.a) FROM devices").aggregator().unwrap();
+    for partial in
+        [one.partial(), json!({}), json!([1]), json!([["", [], []]]), json!([["", [[]], [1]]])]
+    {
+        let error = two.merge_partial(&partial).unwrap_err();
+        assert_eq!(error.cause, "a partial result is damaged", "{partial}");
     }
 }
