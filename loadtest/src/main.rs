@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+mod http;
 mod mqtt;
 mod process;
 mod registry;
@@ -22,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   ironhub-loadtest d2c --data-dir /var/lib/ironhub --create --pid $(pgrep -x ironhub)
   ironhub-loadtest connect --tls --data-dir /var/lib/ironhub --create --connections 10000 --pid $(pgrep -x ironhub)
+  ironhub-loadtest registry --data-dir /var/lib/ironhub --devices 1000000 --pid $(pgrep -x ironhub)
   ironhub-loadtest disk --dir /var/lib/ironhub
   ironhub-loadtest d2c --no-auth --port 1884 --json          # mosquitto beside it
 
@@ -41,6 +43,7 @@ enum Scenario {
     D2c(Box<scenario::d2c::D2cArgs>),
     Connect(Box<scenario::connect::ConnectArgs>),
     Disk(scenario::disk::DiskArgs),
+    Registry(Box<scenario::registry::RegistryArgs>),
     Sink(scenario::sink::SinkArgs),
 }
 
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
                     Scenario::D2c(args) => scenario::d2c::run(*args).await,
                     Scenario::Connect(args) => scenario::connect::run(*args).await,
                     Scenario::Disk(args) => scenario::disk::run(args).await,
+                    Scenario::Registry(args) => scenario::registry::run(*args).await,
                     Scenario::Sink(args) => scenario::sink::run(args).await,
                 }
             })

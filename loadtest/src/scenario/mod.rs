@@ -10,6 +10,7 @@ use crate::report::ProcessReport;
 pub mod connect;
 pub mod d2c;
 pub mod disk;
+pub mod registry;
 pub mod sink;
 
 /// Connections being dialled at a time, per thread or client process.
