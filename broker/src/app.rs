@@ -22,6 +22,7 @@ use crate::amqp::{AmqpContext, AmqpOptions};
 use crate::blob::Storage;
 use crate::bootstrap::{self, NodeFile};
 use crate::config::{Config, ServeArgs};
+use crate::delivery::Health;
 use crate::event_source::HubEvents;
 use crate::frontends::{Bound, Frontends};
 use crate::http::{AdminContext, HttpContext};
@@ -134,6 +135,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let amqp = AmqpContext::new(amqp);
     let blob = Arc::new(Storage::open(&config, disk_reserve(&config), NodeFacts::now())?);
     actix_rt::spawn(blob.clone().watch(NodeFacts::now));
+    let deliveries = Health::default();
     let frontends = Frontends {
         mqtt: mqtt.clone(),
         amqp: amqp.clone(),
@@ -144,6 +146,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             blob: Some(blob.clone()),
             upload_ms: u64::try_from(config.upload.sas_ttl.as_millis()).unwrap_or(u64::MAX),
             upload_notifications: config.upload.notifications,
+            deliveries: deliveries.clone(),
             draining: draining.clone(),
         }),
         admin: Arc::new(AdminContext {

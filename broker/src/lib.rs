@@ -10,6 +10,7 @@ pub(crate) mod bootstrap;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod delivery;
 pub(crate) mod event_source;
 pub(crate) mod frontends;
 pub(crate) mod guard;

@@ -21,7 +21,7 @@ use super::device::{self, files, telemetry};
 use super::errors::{HttpError, Reply};
 use super::route::{Matched, Operation, route};
 use super::service::twins::Change;
-use super::service::{bulk, certificates, devices, feedback, messages, modules, twins};
+use super::service::{bulk, certificates, devices, feedback, messages, modules, routing, twins};
 use crate::metrics::http::answered;
 
 /// Answers a request.
@@ -98,6 +98,14 @@ where
         Operation::GetCertificate => certificates::get(id, head, context).await,
         Operation::PutCertificate => certificates::put(id, head, body, context).await,
         Operation::DeleteCertificate => certificates::delete(id, head, context).await,
+        Operation::GetRouting => routing::get(head, context).await,
+        Operation::PutRouting => routing::put(head, body, context).await,
+        Operation::GetRoutingPart(kind) => routing::get_part(kind, id, head, context).await,
+        Operation::PutRoutingPart(kind) => routing::put_part(kind, id, head, body, context).await,
+        Operation::DeleteRoutingPart(kind) => routing::delete_part(kind, id, head, context).await,
+        Operation::EndpointHealth => routing::health(id, head, context).await,
+        Operation::TestRoutes => routing::test_all(head, body, context).await,
+        Operation::TestRoute => routing::test_new(head, body, context).await,
         Operation::NotBuilt(what) => Err(HttpError::NotBuilt(what)),
     }
 }
@@ -167,6 +175,14 @@ fn label(operation: Operation) -> &'static str {
         Operation::GetCertificate => "get_certificate",
         Operation::PutCertificate => "put_certificate",
         Operation::DeleteCertificate => "delete_certificate",
+        Operation::GetRouting => "get_routing",
+        Operation::PutRouting => "put_routing",
+        Operation::GetRoutingPart(_) => "get_routing_part",
+        Operation::PutRoutingPart(_) => "put_routing_part",
+        Operation::DeleteRoutingPart(_) => "delete_routing_part",
+        Operation::EndpointHealth => "endpoint_health",
+        Operation::TestRoutes => "test_routes",
+        Operation::TestRoute => "test_route",
         Operation::NotBuilt(_) => "not_built",
     }
 }

@@ -28,6 +28,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use crate::blob::Storage;
+use crate::delivery::Health;
 use crate::net::Peer;
 use crate::router::Router;
 
@@ -52,6 +53,8 @@ pub struct HttpContext {
     pub upload_ms: u64,
     /// Whether services are told of finished uploads.
     pub upload_notifications: bool,
+    /// How deliveries to endpoints go.
+    pub deliveries: Health,
     /// Turns true when the node drains: connections finish the request they are in and close.
     pub draining: watch::Receiver<bool>,
 }

@@ -7,12 +7,14 @@
 
 use hyper::Method;
 
+use super::service::routing::PartKind;
 use Operation::{
     AbandonC2d, AbandonFeedback, AnnounceUpload, BulkRegistry, CompleteC2d, CompleteFeedback,
-    DeleteCertificate, DeleteDevice, DeleteModule, FinishUpload, GetCertificate, GetDevice,
-    GetModule, GetTwin, InvokeMethod, ListCertificates, ListDevices, ListModules, NotBuilt,
-    PatchTwin, PurgeC2d, PutCertificate, PutDevice, PutModule, ReceiveC2d, ReceiveFeedback,
-    RegenerateKeys, ReplaceTwin, SendC2d, SendD2c,
+    DeleteCertificate, DeleteDevice, DeleteModule, DeleteRoutingPart, EndpointHealth, FinishUpload,
+    GetCertificate, GetDevice, GetModule, GetRouting, GetRoutingPart, GetTwin, InvokeMethod,
+    ListCertificates, ListDevices, ListModules, NotBuilt, PatchTwin, PurgeC2d, PutCertificate,
+    PutDevice, PutModule, PutRouting, PutRoutingPart, ReceiveC2d, ReceiveFeedback, RegenerateKeys,
+    ReplaceTwin, SendC2d, SendD2c, TestRoute, TestRoutes,
 };
 
 /// What a request asks for.
@@ -76,6 +78,22 @@ pub enum Operation {
     PutCertificate,
     /// `DELETE /certificates/{name}`.
     DeleteCertificate,
+    /// `GET /routing`.
+    GetRouting,
+    /// `PUT /routing`.
+    PutRouting,
+    /// `GET /routing/routes/{name}`, and of endpoints and enrichments.
+    GetRoutingPart(PartKind),
+    /// `PUT /routing/routes/{name}`, and of endpoints and enrichments.
+    PutRoutingPart(PartKind),
+    /// `DELETE /routing/routes/{name}`, and of endpoints and enrichments.
+    DeleteRoutingPart(PartKind),
+    /// `GET /routing/endpoints/{name}/health`.
+    EndpointHealth,
+    /// `POST /routing/testall`.
+    TestRoutes,
+    /// `POST /routing/testnew`.
+    TestRoute,
     /// A call of the protocol that this version does not carry out; the text names it.
     NotBuilt(&'static str),
 }
@@ -117,6 +135,10 @@ impl RouteError {
 
 /// Longest echo of a caller's path in an error text, in characters.
 const ECHO_CHARS_MAX: usize = 200;
+
+/// Trials of routes as the original's management plane has them.
+const TEST_ALL: &str = "subscriptions/{}/resourceGroups/{}/providers/Microsoft.Devices/IotHubs/{}/routing/routes/$testall";
+const TEST_NEW: &str = "subscriptions/{}/resourceGroups/{}/providers/Microsoft.Devices/IotHubs/{}/routing/routes/$testnew";
 
 /// Every path of the protocol: `{}` stands for an id, `*` at the end for any rest. Earlier rows win, so fixed names
 /// stand before ids.
@@ -160,6 +182,22 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("GET", "certificates/{}", GetCertificate),
     ("PUT", "certificates/{}", PutCertificate),
     ("DELETE", "certificates/{}", DeleteCertificate),
+    ("GET", "routing", GetRouting),
+    ("PUT", "routing", PutRouting),
+    ("GET", "routing/routes/{}", GetRoutingPart(PartKind::Route)),
+    ("PUT", "routing/routes/{}", PutRoutingPart(PartKind::Route)),
+    ("DELETE", "routing/routes/{}", DeleteRoutingPart(PartKind::Route)),
+    ("GET", "routing/endpoints/{}", GetRoutingPart(PartKind::Endpoint)),
+    ("PUT", "routing/endpoints/{}", PutRoutingPart(PartKind::Endpoint)),
+    ("DELETE", "routing/endpoints/{}", DeleteRoutingPart(PartKind::Endpoint)),
+    ("GET", "routing/endpoints/{}/health", EndpointHealth),
+    ("GET", "routing/enrichments/{}", GetRoutingPart(PartKind::Enrichment)),
+    ("PUT", "routing/enrichments/{}", PutRoutingPart(PartKind::Enrichment)),
+    ("DELETE", "routing/enrichments/{}", DeleteRoutingPart(PartKind::Enrichment)),
+    ("POST", "routing/testall", TestRoutes),
+    ("POST", "routing/testnew", TestRoute),
+    ("POST", TEST_ALL, TestRoutes),
+    ("POST", TEST_NEW, TestRoute),
     ("GET", "statistics/devices", NotBuilt("statistics")),
     ("GET", "statistics/service", NotBuilt("statistics")),
     ("GET", "jobs/v2/query", NotBuilt("jobs")),

@@ -32,6 +32,7 @@ fn context(upgrade: Option<Arc<dyn UpgradeHandler>>) -> HttpContext {
         blob: None,
         upload_ms: 0,
         upload_notifications: false,
+        deliveries: Default::default(),
         draining,
     }
 }

@@ -1,6 +1,7 @@
 //! Metrics of the broker: names and descriptions, one file per concern. Labels have few values, never a device id.
 
 pub mod connections;
+pub mod delivery;
 pub mod device;
 pub mod http;
 pub mod process;
@@ -15,6 +16,7 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
         .set_buckets_for_metric(Matcher::Suffix("seconds".into()), &SECONDS)?
         .install_recorder()?;
     connections::describe();
+    delivery::describe();
     device::describe();
     http::describe();
     process::describe();

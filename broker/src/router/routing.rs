@@ -126,7 +126,10 @@ impl Router {
     ) -> Result<String, HubError> {
         let document = self.state.routing_document()?;
         let (stored, mode) = match &document {
-            None => (Stored::default(), PutMode::Create),
+            None => {
+                if_match.unwrap_or(IfMatch::Any).check_tag("")?;
+                (Stored::default(), PutMode::Create)
+            }
             Some(document) => {
                 // Logs are given out by what is stored now: if that changes meanwhile, this put must not count.
                 if_match.unwrap_or(IfMatch::Any).check_tag(&document.etag)?;

@@ -8,7 +8,7 @@ use crate::event::SystemProperties;
 
 /// The JSON value that the body is. `None` unless the message says that it is JSON in UTF-8, UTF-16 or UTF-32, and it is. Its
 /// size is a message's, which bounds what is built of it.
-pub(super) fn parse(system: &SystemProperties, body: &[u8]) -> Option<Value> {
+pub fn parse(system: &SystemProperties, body: &[u8]) -> Option<Value> {
     let content_type = system.content_type.as_deref()?;
     let content_type = content_type.split(';').next().unwrap_or_default().trim();
     if !content_type.eq_ignore_ascii_case("application/json") {

@@ -8,6 +8,7 @@ mod blob_name;
 mod body;
 mod endpoint;
 mod json;
+mod part;
 mod route;
 mod source;
 mod table;
@@ -18,8 +19,10 @@ mod validate;
 mod view;
 
 pub use blob_name::BlobNameFormat;
+pub use body::parse as json_body;
 pub use endpoint::{Container, Encoding, Endpoint, EndpointKind, Storage, Webhook};
 pub use json::MASKED;
+pub use part::Part;
 pub use route::{Enrichment, Fallback, Route, Routing};
 
 pub use table::{Destination, Destinations, RoutingTable};

@@ -9,5 +9,6 @@ pub mod messages;
 mod module_json;
 pub mod modules;
 pub(super) mod request;
+pub mod routing;
 mod twin_json;
 pub mod twins;

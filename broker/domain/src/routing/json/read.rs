@@ -23,13 +23,13 @@ const BATCH_SECONDS: u64 = 300;
 const BATCH_BYTES: u64 = 10 * 1024 * 1024;
 
 /// The kinds of endpoints: the name of the list, and the `type` of an element of the list of all.
-const KINDS: [(&str, &str, ReadKind); 3] = [
+pub(in crate::routing) const ENDPOINT_KINDS: [(&str, &str, ReadKind); 3] = [
     ("eventHubs", "eventHub", event_log),
     ("storageContainers", "storageContainer", storage),
     ("webhooks", "webhook", webhook),
 ];
 
-type ReadKind = fn(&Fields<'_>) -> Result<EndpointKind, HubError>;
+pub(in crate::routing) type ReadKind = fn(&Fields<'_>) -> Result<EndpointKind, HubError>;
 
 impl Routing {
     /// Reads a body. What it says is not checked until [`RoutingTable::compile`](crate::routing::RoutingTable::compile).
@@ -50,9 +50,9 @@ impl Routing {
         let fields = Fields::of("the routing document", document)?;
         let routes: Vec<Route> =
             fields.list("routes")?.iter().map(read_route).collect::<Result<_, _>>()?;
-        let enrichments = fields.list("enrichments")?.iter().map(enrichment);
+        let enrichments = fields.list("enrichments")?.iter().map(read_enrichment);
         let enabled = match fields.value("fallbackRoute") {
-            Some(value) => fallback(value)?,
+            Some(value) => read_fallback(value)?,
             None => routes.is_empty(),
         };
         Ok(Self {
@@ -106,7 +106,8 @@ pub(in crate::routing) fn read_route(value: &Value) -> Result<Route, HubError> {
     })
 }
 
-fn fallback(value: &Value) -> Result<bool, HubError> {
+/// Reads whether the fallback route is enabled.
+pub(in crate::routing) fn read_fallback(value: &Value) -> Result<bool, HubError> {
     let fields = Fields::of("fallbackRoute", value)?;
     let is_other = |text: &str, wanted: &str| !text.trim().eq_ignore_ascii_case(wanted);
     if fields.text("source")?.is_some_and(|source| is_other(source, "DeviceMessages")) {
@@ -124,7 +125,8 @@ fn fallback(value: &Value) -> Result<bool, HubError> {
     }
 }
 
-fn enrichment(value: &Value) -> Result<Enrichment, HubError> {
+/// Reads an enrichment.
+pub(in crate::routing) fn read_enrichment(value: &Value) -> Result<Enrichment, HubError> {
     let fields = Fields::of("an enrichment", value)?;
     let key = fields.needed_text("key")?;
     let fields = fields.renamed(format!("enrichment {key:?}"));
@@ -138,7 +140,7 @@ fn enrichment(value: &Value) -> Result<Enrichment, HubError> {
 fn endpoints(fields: &Fields<'_>) -> Result<Vec<Endpoint>, HubError> {
     match fields.value("endpoints") {
         None => Ok(Vec::new()),
-        Some(Value::Array(list)) => list.iter().map(typed_endpoint).collect(),
+        Some(Value::Array(list)) => list.iter().map(read_typed_endpoint).collect(),
         Some(lists) => {
             let lists = Fields::of("endpoints", lists)?;
             for name in ["serviceBusQueues", "serviceBusTopics", "cosmosDBSqlContainers"] {
@@ -147,7 +149,7 @@ fn endpoints(fields: &Fields<'_>) -> Result<Vec<Endpoint>, HubError> {
                 }
             }
             let mut endpoints = Vec::new();
-            for (name, _, kind) in KINDS {
+            for (name, _, kind) in ENDPOINT_KINDS {
                 for value in lists.list(name)? {
                     endpoints.push(endpoint(&Fields::of("an endpoint", value)?, kind)?);
                 }
@@ -157,10 +159,11 @@ fn endpoints(fields: &Fields<'_>) -> Result<Vec<Endpoint>, HubError> {
     }
 }
 
-fn typed_endpoint(value: &Value) -> Result<Endpoint, HubError> {
+/// Reads an endpoint with its `type`.
+pub(in crate::routing) fn read_typed_endpoint(value: &Value) -> Result<Endpoint, HubError> {
     let fields = Fields::of("an endpoint", value)?;
     let wanted = fields.needed_text("type")?;
-    match KINDS.into_iter().find(|(_, kind, _)| kind.eq_ignore_ascii_case(wanted)) {
+    match ENDPOINT_KINDS.into_iter().find(|(_, kind, _)| kind.eq_ignore_ascii_case(wanted)) {
         Some((_, _, kind)) => endpoint(&fields, kind),
         None => fields.wrong("type", "is none of eventHub, storageContainer and webhook"),
     }

@@ -131,3 +131,47 @@ fn blobs_are_named_by_hub_partition_and_minute() {
     let long = format!("{}{}", "x".repeat(1000), BlobNameFormat::default().as_str());
     assert!(BlobNameFormat::new(&long).is_err());
 }
+
+#[test]
+fn a_part_is_read_and_put_by_its_name_in_any_case() {
+    let mut routing = Routing::default();
+    let hook = br#"{"type":"webhook","url":"https://x.test/","secret":"0123456789abcdef"}"#;
+    assert_eq!(routing.put_part(Part::Endpoint("Hook"), hook), Ok(true));
+    assert_eq!(routing.put_part(Part::Endpoint("hook"), br#"{"type":"eventHub"}"#), Ok(false));
+    assert_eq!(routing.endpoints.len(), 1);
+    assert_eq!(routing.put_part(Part::Endpoint("hook"), hook), Ok(false));
+    let shown = routing.part_json(Part::Endpoint("HOOK")).unwrap();
+    assert_eq!((&shown["type"], &shown["secret"]), (&json!("webhook"), &json!(MASKED)));
+
+    let route = br#"{"source":"DeviceMessages","endpointNames":["hook"],"isEnabled":true}"#;
+    assert_eq!(routing.put_part(Part::Route("r"), route), Ok(true));
+    let shown = routing.part_json(Part::Route("R")).unwrap();
+    assert_eq!(shown["name"], "r");
+    assert_eq!(routing.put_part(Part::Route("$fallback"), br#"{"isEnabled":false}"#), Ok(false));
+    assert!(!routing.fallback.enabled);
+    assert_eq!(routing.part_json(Part::Route("$Fallback")).unwrap()["isEnabled"], false);
+
+    let two =
+        br#"[{"value":"1","endpointNames":["hook"]},{"value":"2","endpointNames":["events"]}]"#;
+    assert_eq!(routing.put_part(Part::Enrichment("k"), two), Ok(true));
+    assert!(routing.part_json(Part::Enrichment("k")).unwrap().is_array());
+    assert!(RoutingTable::compile(&routing, "hub1").is_ok());
+    assert!(routing.remove_part(Part::Enrichment("K")));
+    assert!(!routing.remove_part(Part::Enrichment("k")));
+    assert!(routing.remove_part(Part::Route("r")));
+    assert_eq!(routing.part_json(Part::Route("r")), None);
+}
+
+#[test]
+fn a_part_whose_body_names_another_is_refused() {
+    let check = |part: Part<'_>, body: &str, expected: &str| {
+        let refused = Routing::default().put_part(part, body.as_bytes()).unwrap_err().to_string();
+        assert!(refused.contains(expected), "{body}: {refused}");
+    };
+    check(Part::Route("a"), r#"{"name":"b"}"#, "that in the path is \"a\"");
+    check(Part::Route("a"), "[]", "no object");
+    check(Part::Route("a"), "{", "not JSON");
+    check(Part::Route("a"), "{}", "route \"a\": source is missing");
+    check(Part::Endpoint("e"), "{}", "type is missing");
+    check(Part::Enrichment("k"), r#"{"key":7}"#, "that in the path is \"k\"");
+}
