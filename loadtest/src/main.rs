@@ -14,6 +14,7 @@ mod registry;
 mod report;
 mod sas;
 mod scenario;
+mod service;
 mod session;
 mod target;
 mod tls;

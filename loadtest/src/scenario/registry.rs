@@ -2,7 +2,6 @@
 //! line of the report, with its time, the hub's memory and the disk.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,23 +10,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use tokio_rustls::client::TlsStream;
+use tokio::time::sleep;
 
 use super::{Watch, bar};
-use crate::http::{HttpConnection, Response};
 use crate::report::{bytes, grouped, row};
 use crate::sas;
-use crate::target::{Secure, TargetArgs};
+use crate::service::Service;
+use crate::target::TargetArgs;
 
 /// Devices in one bulk request: the most that a hub takes.
 const BULK: u64 = 100;
 /// Different values of `tags.floor`; of `tags.building` there are ten times as many.
 const FLOORS: u64 = 100;
-/// The longest that one request may take: a scan of the whole registry.
-const PATIENCE: Duration = Duration::from_secs(600);
 /// How often a job is asked how it is.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 /// A job that takes longer than this has failed.
@@ -81,94 +76,6 @@ struct Report {
     steps: Vec<Step>,
 }
 
-/// A connection to the hub's service endpoint, made again when it ends.
-struct Service {
-    address: SocketAddr,
-    secure: Secure,
-    host: String,
-    token: String,
-    open: Option<HttpConnection<TlsStream<TcpStream>>>,
-}
-
-impl Service {
-    fn another(&self) -> Self {
-        Self {
-            secure: self.secure.clone(),
-            host: self.host.clone(),
-            token: self.token.clone(),
-            open: None,
-            ..*self
-        }
-    }
-
-    async fn exchange(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &str,
-        body: &str,
-    ) -> anyhow::Result<Response> {
-        let mark = if path.contains('?') { '&' } else { '?' };
-        let (host, token) = (&self.host, &self.token);
-        let request = format!(
-            "{method} {path}{mark}api-version=2021-04-12 HTTP/1.1\r\nHost: {host}\r\nAuthorization: {token}\r\n\
-             Content-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\n{headers}\r\n{body}",
-            body.len()
-        );
-        let mut open = match self.open.take() {
-            Some(open) => open,
-            None => {
-                let tcp = TcpStream::connect(self.address).await?;
-                tcp.set_nodelay(true)?;
-                let name = self.secure.server.clone();
-                HttpConnection::new(self.secure.connector.connect(name, tcp).await?)
-            }
-        };
-        let response = timeout(PATIENCE, open.exchange(request.as_bytes()))
-            .await
-            .with_context(|| format!("no answer to {method} {path}"))??;
-        if response.keep_alive {
-            self.open = Some(open);
-        }
-        Ok(response)
-    }
-
-    /// The body of a success.
-    async fn ask(&mut self, method: &str, path: &str, body: &str) -> anyhow::Result<Value> {
-        let response = self.exchange(method, path, "", body).await?;
-        let text = String::from_utf8_lossy(&response.body);
-        ensure!(
-            (200..300).contains(&response.status),
-            "{method} {path}: {} {}",
-            response.status,
-            text.chars().take(500).collect::<String>()
-        );
-        if text.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&text)?) }
-    }
-
-    /// All rows of a query, page by page; how many there were, and the first.
-    async fn query(&mut self, text: &str) -> anyhow::Result<(u64, Option<Value>)> {
-        let body = json!({ "query": text }).to_string();
-        let (mut count, mut first, mut continuation) = (0, None, None::<String>);
-        loop {
-            let mut headers = "x-ms-max-item-count: 1000\r\n".to_owned();
-            if let Some(token) = &continuation {
-                headers += &format!("x-ms-continuation: {token}\r\n");
-            }
-            let response = self.exchange("POST", "/devices/query", &headers, &body).await?;
-            let page = String::from_utf8_lossy(&response.body);
-            ensure!(response.status == 200, "{text}: {} {page}", response.status);
-            let rows: Vec<Value> = serde_json::from_str(&page)?;
-            count += rows.len() as u64;
-            first = first.or_else(|| rows.into_iter().next());
-            continuation = response.continuation;
-            if continuation.is_none() {
-                return Ok((count, first));
-            }
-        }
-    }
-}
-
 /// Runs the steps.
 pub async fn run(args: RegistryArgs) -> anyhow::Result<bool> {
     let fleet = args.target.fleet(0)?;
@@ -176,7 +83,7 @@ pub async fn run(args: RegistryArgs) -> anyhow::Result<bool> {
     let mut address = args.target.target(&fleet)?.address(0);
     address.set_port(args.https_port);
     let (host, token) = fleet.registry_login(sas::expiry_from_now())?;
-    let mut service = Service { address, secure, host, token, open: None };
+    let mut service = Service::new(address, secure, host, token);
     let mut steps = Steps {
         watch: Watch::new(&args.pid.into_iter().collect::<Vec<_>>())?,
         data_dir: args.target.data_dir.clone(),
