@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod mqtt;
 pub mod net;
 pub mod partition;
+pub mod query;
 pub mod router;
 pub mod shutdown;
 pub(crate) mod system;

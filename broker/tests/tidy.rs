@@ -49,6 +49,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("broker/src/actor/", FRONTENDS),
     ("broker/src/net/", FRONTENDS),
     ("broker/src/auth/", FRONTENDS),
+    ("broker/src/query/", FRONTENDS),
     ("broker/src/job/", FRONTENDS),
     ("broker/src/job/", &["crate::actor"]),
     ("broker/src/partition/", FRONTENDS),

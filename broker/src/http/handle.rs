@@ -21,7 +21,9 @@ use super::device::{self, files, telemetry};
 use super::errors::{HttpError, Reply};
 use super::route::{Matched, Operation, route};
 use super::service::twins::Change;
-use super::service::{bulk, certificates, devices, feedback, messages, modules, routing, twins};
+use super::service::{
+    bulk, certificates, devices, feedback, messages, modules, queries, routing, twins,
+};
 use crate::metrics::http::answered;
 
 /// Answers a request.
@@ -94,6 +96,9 @@ where
         Operation::AbandonFeedback => feedback::abandon(id, head, context).await,
         Operation::AnnounceUpload => files::announce(&ids, head, body, context).await,
         Operation::FinishUpload => files::finish(&ids, head, body, context).await,
+        Operation::Query => queries::query(head, body, context).await,
+        Operation::DeviceStatistics => queries::devices(head, context).await,
+        Operation::ServiceStatistics => queries::service(head, context).await,
         Operation::ListCertificates => certificates::list(head, context).await,
         Operation::GetCertificate => certificates::get(id, head, context).await,
         Operation::PutCertificate => certificates::put(id, head, body, context).await,
@@ -171,6 +176,9 @@ fn label(operation: Operation) -> &'static str {
         Operation::AbandonFeedback => "abandon_feedback",
         Operation::AnnounceUpload => "announce_upload",
         Operation::FinishUpload => "finish_upload",
+        Operation::Query => "query",
+        Operation::DeviceStatistics => "device_statistics",
+        Operation::ServiceStatistics => "service_statistics",
         Operation::ListCertificates => "list_certificates",
         Operation::GetCertificate => "get_certificate",
         Operation::PutCertificate => "put_certificate",

@@ -10,11 +10,12 @@ use hyper::Method;
 use super::service::routing::PartKind;
 use Operation::{
     AbandonC2d, AbandonFeedback, AnnounceUpload, BulkRegistry, CompleteC2d, CompleteFeedback,
-    DeleteCertificate, DeleteDevice, DeleteModule, DeleteRoutingPart, EndpointHealth, FinishUpload,
-    GetCertificate, GetDevice, GetModule, GetRouting, GetRoutingPart, GetTwin, InvokeMethod,
-    ListCertificates, ListDevices, ListModules, NotBuilt, PatchTwin, PurgeC2d, PutCertificate,
-    PutDevice, PutModule, PutRouting, PutRoutingPart, ReceiveC2d, ReceiveFeedback, RegenerateKeys,
-    ReplaceTwin, SendC2d, SendD2c, TestRoute, TestRoutes,
+    DeleteCertificate, DeleteDevice, DeleteModule, DeleteRoutingPart, DeviceStatistics,
+    EndpointHealth, FinishUpload, GetCertificate, GetDevice, GetModule, GetRouting, GetRoutingPart,
+    GetTwin, InvokeMethod, ListCertificates, ListDevices, ListModules, NotBuilt, PatchTwin,
+    PurgeC2d, PutCertificate, PutDevice, PutModule, PutRouting, PutRoutingPart, Query, ReceiveC2d,
+    ReceiveFeedback, RegenerateKeys, ReplaceTwin, SendC2d, SendD2c, ServiceStatistics, TestRoute,
+    TestRoutes,
 };
 
 /// What a request asks for.
@@ -70,6 +71,12 @@ pub enum Operation {
     AnnounceUpload,
     /// `POST /devices/{id}/files/notifications[/{correlation id}]`.
     FinishUpload,
+    /// `POST /devices/query`.
+    Query,
+    /// `GET /statistics/devices`.
+    DeviceStatistics,
+    /// `GET /statistics/service`.
+    ServiceStatistics,
     /// `GET /certificates`.
     ListCertificates,
     /// `GET /certificates/{name}`.
@@ -145,7 +152,7 @@ const TEST_NEW: &str = "subscriptions/{}/resourceGroups/{}/providers/Microsoft.D
 const TABLE: &[(&str, &str, Operation)] = &[
     ("GET", "devices", ListDevices),
     ("POST", "devices", BulkRegistry),
-    ("POST", "devices/query", NotBuilt("queries")),
+    ("POST", "devices/query", Query),
     ("POST", "devices/keys/regenerate", RegenerateKeys),
     ("GET", "devices/{}", GetDevice),
     ("PUT", "devices/{}", PutDevice),
@@ -198,8 +205,8 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("POST", "routing/testnew", TestRoute),
     ("POST", TEST_ALL, TestRoutes),
     ("POST", TEST_NEW, TestRoute),
-    ("GET", "statistics/devices", NotBuilt("statistics")),
-    ("GET", "statistics/service", NotBuilt("statistics")),
+    ("GET", "statistics/devices", DeviceStatistics),
+    ("GET", "statistics/service", ServiceStatistics),
     ("GET", "jobs/v2/query", NotBuilt("jobs")),
     ("PUT", "jobs/v2/{}", NotBuilt("jobs")),
     ("GET", "jobs/v2/{}", NotBuilt("jobs")),
@@ -333,7 +340,7 @@ mod tests {
 
     #[test]
     fn fixed_names_win_over_ids_only_for_their_own_method() {
-        check("POST /devices/query", r#"NotBuilt("queries") []"#);
+        check("POST /devices/query", "Query []");
         check("GET /devices/query", r#"GetDevice ["query"]"#);
         check("GET /jobs/v2", r#"NotBuilt("jobs") ["v2"]"#);
     }

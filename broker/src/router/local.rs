@@ -17,6 +17,7 @@ use super::notices::NoticeDesk;
 use super::request::DeviceView;
 use crate::actor::{Directory, NodeFacts};
 use crate::partition::{Partition, records};
+use crate::query::Queries;
 
 /// Everything the router knows: the node's facts and one directory per device partition.
 pub struct HubState {
@@ -24,6 +25,7 @@ pub struct HubState {
     directories: Directories,
     system: Partition,
     notices: NoticeDesk,
+    queries: Queries,
     /// One counter for each kind of document.
     documents: [watch::Sender<u64>; DocumentKind::ALL.len()],
     /// Held while the facts take what the system partition says, so that an older answer never replaces a newer one.
@@ -38,10 +40,13 @@ impl HubState {
         system: Partition,
         [feedback, file_uploads]: [NoticeSettings; 2],
     ) -> Arc<Self> {
-        let owners = directories.iter().map(|directory| directory.owner().clone()).collect();
+        let owners: Vec<_> =
+            directories.iter().map(|directory| directory.owner().clone()).collect();
+        let queries = Queries::new(owners.clone());
         let notices = NoticeDesk::new(owners, feedback, file_uploads);
         let documents = DocumentKind::ALL.map(|_| watch::Sender::new(0));
-        Arc::new(Self { facts, directories, system, notices, documents, refresh: Mutex::default() })
+        let refresh = Mutex::default();
+        Arc::new(Self { facts, directories, system, notices, queries, documents, refresh })
     }
 
     /// The applied records of this node.
@@ -74,6 +79,11 @@ impl HubState {
     /// What services are told of on the hub's own account.
     pub(super) fn notices(&self) -> &NoticeDesk {
         &self.notices
+    }
+
+    /// Queries over this node's partitions.
+    pub(super) fn queries(&self) -> &Queries {
+        &self.queries
     }
 
     /// The partition that holds what concerns the hub as a whole.

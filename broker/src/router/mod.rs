@@ -26,6 +26,7 @@ use ironhub_domain::registry::{DeviceRequest, IfMatch, PutDevice, PutMode};
 
 use crate::actor::{DeviceHandle, Directory, NodeFacts, SessionHandle};
 use crate::metrics::device as meters;
+use crate::query::Queries;
 use request::{CloseReason, ConnectRequest, Connected, DeviceView};
 
 pub use local::HubState;
@@ -53,6 +54,11 @@ impl Router {
     /// Feedback and file notifications, for services.
     pub fn notices(&self) -> &NoticeDesk {
         self.state.notices()
+    }
+
+    /// Queries over devices, modules and jobs, and the registry's counts.
+    pub fn queries(&self) -> &Queries {
+        self.state.queries()
     }
 
     /// The shared access policies as they are now.

@@ -8,6 +8,7 @@ pub mod feedback;
 pub mod messages;
 mod module_json;
 pub mod modules;
+pub mod queries;
 pub(super) mod request;
 pub mod routing;
 mod twin_json;
