@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    const FILES: [&str; 11] = [
+    const FILES: [&str; 12] = [
         "ironhub/command.proto",
         "ironhub/record.proto",
         "ironhub/event.proto",
@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "ironhub/upload.proto",
         "ironhub/document.proto",
         "ironhub/import.proto",
+        "ironhub/job.proto",
     ];
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");

@@ -1,8 +1,6 @@
 //! `ironhub serve`: the only file that wires everything together, in the order in which it starts.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,7 +32,7 @@ use crate::router::request::CloseReason;
 use crate::router::{HubState, Router};
 use crate::shutdown::{self, Stop};
 use crate::websocket::WebSockets;
-use crate::{guard, logging, metrics};
+use crate::{frontends, guard, jobs, logging, metrics};
 
 /// How long sessions get to say goodbye when the node stops.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -161,7 +159,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     bound.write_addresses(&config.data_dir)?;
     let addresses = bound.addresses()?;
-    let storage = blob.endpoint().connection_string(&https_host(&config.hostname, &addresses));
+    let storage = blob.endpoint().connection_string(&frontends::https_host(&config.hostname, &addresses));
     let entity = &hub.info.entity;
     bootstrap::write_hub_env(&config.data_dir, &config.hostname, entity, &hub.policies, &storage)?;
     let handles: Vec<_> = workers.iter().map(Arbiter::handle).collect();
@@ -182,14 +180,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         reason = node.failed() => Stop::Failed(reason.to_string()),
     };
     drain_and_stop(stop, &router, &facts, &gate, &drain, &node, workers).await
-}
-
-/// The hub's host as clients of its HTTPS listener name it.
-fn https_host(hostname: &str, addresses: &BTreeMap<&'static str, SocketAddr>) -> String {
-    match addresses.get("https").map(SocketAddr::port) {
-        None | Some(443) => hostname.to_owned(),
-        Some(port) => format!("{hostname}:{port}"),
-    }
 }
 
 fn create_data_dir(dir: &Path) -> anyhow::Result<()> {
@@ -336,6 +326,7 @@ fn housekeeping(
             prometheus.run_upkeep();
         },
     ));
+    actix_rt::spawn(jobs::run(Router::new(state.clone())));
     actix_rt::spawn(recall_connected(state.clone()));
     let idle = config.passivate_after;
     actix_rt::spawn(async move {

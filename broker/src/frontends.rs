@@ -137,3 +137,11 @@ pub struct Frontends {
     /// From accept to the end of the TLS handshake.
     pub handshake_timeout: Duration,
 }
+
+/// The hub's host as clients of its HTTPS listener name it.
+pub(crate) fn https_host(hostname: &str, addresses: &BTreeMap<&'static str, SocketAddr>) -> String {
+    match addresses.get("https").map(SocketAddr::port) {
+        None | Some(443) => hostname.to_owned(),
+        Some(port) => format!("{hostname}:{port}"),
+    }
+}

@@ -57,7 +57,9 @@ pub const POLICY_NAME_CHARS_MAX: usize = 64;
 pub const DOCUMENT_ID_CHARS_MAX: usize = 256;
 
 /// Largest document of the hub, in bytes.
-pub const DOCUMENT_BYTES_MAX: usize = 512 * 1024;
+pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
+
+const _: () = assert!(DOCUMENT_BYTES_MAX >= 2 * JOB_JSON_BYTES_MAX);
 
 /// Paths of tags that a hub keeps an index of.
 pub const INDEXED_TAGS_MAX: usize = 16;
@@ -154,6 +156,9 @@ pub const JOBS_MAX: usize = 1000;
 
 /// Jobs under way at a time: the largest tier's number (service-protocols.md 2.9). Others wait in the queue.
 pub const JOBS_RUNNING_MAX: usize = 10;
+
+/// Rows of a job that one command makes or looks at.
+pub const JOB_ROWS_AT_ONCE: usize = 256;
 
 /// How long a job that has ended is kept (service-protocols.md 2.9).
 pub const JOB_HISTORY_MS: u64 = 30 * 24 * 3600 * 1000;

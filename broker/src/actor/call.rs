@@ -8,6 +8,7 @@ use ironhub_domain::c2d::{C2dMessage, Delivery, LockToken, Settlement};
 use ironhub_domain::device::StoredSession;
 use ironhub_domain::event::{AuthMethod, D2cMessage};
 use ironhub_domain::ids::ModuleId;
+use ironhub_domain::job::JobId;
 use ironhub_domain::method::MethodCall;
 use ironhub_domain::partition::PutWithTwin;
 use ironhub_domain::registry::{IfMatch, PutDevice, PutModule};
@@ -141,6 +142,13 @@ pub(super) enum IdentityAsk {
         update: TwinUpdate,
         if_match: IfMatch,
         reply: Reply<TwinView>,
+    },
+    /// A job changes the twin, if it has not done so.
+    UpdateTwinOfJob {
+        job: JobId,
+        update: TwinUpdate,
+        if_match: IfMatch,
+        reply: Reply<()>,
     },
     Invoke {
         call: MethodCall,

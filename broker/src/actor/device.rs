@@ -150,6 +150,9 @@ impl DeviceActor {
             IdentityAsk::UpdateTwin { update, if_match, reply } => {
                 self.update_twin(module, update, if_match, reply, ctx);
             }
+            IdentityAsk::UpdateTwinOfJob { job, update, if_match, reply } => {
+                self.update_twin_of_job(module, job, update, if_match, reply, ctx);
+            }
             IdentityAsk::Invoke { call, reply } => self.invoke(module, call, reply, ctx),
             IdentityAsk::Module { reply } => {
                 let view = match module {

@@ -74,6 +74,14 @@ impl Directory {
         }
     }
 
+    /// Passivates a device that nobody holds at once: for whoever goes through many devices and comes back to none.
+    pub(crate) fn release(&self, device: &DeviceId) {
+        let mut slots = self.slots.lock();
+        if slots.get(device).is_some_and(|slot| Arc::strong_count(slot) == 1) {
+            slots.remove(device);
+        }
+    }
+
     /// Active devices.
     pub(crate) fn len(&self) -> usize {
         self.slots.lock().len()

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ironhub_domain::HubError;
 use ironhub_domain::c2d::{C2dMessage, Delivery, LockToken, Settlement};
 use ironhub_domain::ids::ModuleId;
+use ironhub_domain::job::JobId;
 use ironhub_domain::method::{MethodAnswer, MethodCall};
 use ironhub_domain::registry::{IfMatch, PutModule};
 use ironhub_domain::twin::TwinUpdate;
@@ -103,6 +104,23 @@ impl DeviceHandle {
         if_match: IfMatch,
     ) -> Result<TwinView, HubError> {
         self.ask_identity(module, |reply| IdentityAsk::UpdateTwin { update, if_match, reply }).await
+    }
+
+    /// A job changes the twin, if it has not done so; what came of it is in the job's row.
+    pub(crate) async fn update_twin_of_job(
+        &self,
+        module: Option<ModuleId>,
+        job: JobId,
+        update: TwinUpdate,
+        if_match: IfMatch,
+    ) -> Result<(), HubError> {
+        self.ask_identity(module, |reply| IdentityAsk::UpdateTwinOfJob {
+            job,
+            update,
+            if_match,
+            reply,
+        })
+        .await
     }
 
     /// Calls a direct method. The two time limits run one after the other (device-protocols.md 7.5); whoever waits keeps

@@ -6,7 +6,8 @@
 
 use ironhub_domain::HubError;
 use ironhub_domain::ids::ModuleId;
-use ironhub_domain::partition::{Command, Outcome, PatchReported, UpdateTwin};
+use ironhub_domain::job::JobId;
+use ironhub_domain::partition::{Command, JobCommand, Outcome, PatchReported, UpdateTwin};
 use ironhub_domain::registry::IfMatch;
 use ironhub_domain::twin::parse::parse_reported;
 use ironhub_domain::twin::{DesiredNotice, Twin, TwinChange, TwinUpdate};
@@ -97,6 +98,43 @@ impl DeviceActor {
                 actor.twin_view(module.as_ref(), twin)
             });
             let _ = reply.send(view);
+        });
+    }
+
+    /// The change and the job's row are one command, so this can be asked for again and again.
+    pub(super) fn update_twin_of_job(
+        &mut self,
+        module: Option<ModuleId>,
+        job: JobId,
+        update: TwinUpdate,
+        precondition: IfMatch,
+        reply: Reply<()>,
+        ctx: &mut Ctx,
+    ) {
+        let now = now();
+        let told = self.told_update(module.as_ref(), &update, &precondition, now);
+        let update = Box::new(UpdateTwin {
+            identity: self.identity_id(module.as_ref()),
+            update,
+            precondition,
+            limits: self.owner.facts().settings.twin_limits,
+            now,
+        });
+        let command = Command::Job(JobCommand::UpdateTwin { job, update });
+        self.change_and_tell(&command, told, ctx, move |actor, outcome, ctx| {
+            let done = match outcome {
+                Ok(Outcome::Twin(change)) => {
+                    if let Some(notice) = change.notice {
+                        actor.tell_changed(module.as_ref(), &change.twin, notice, ctx);
+                    }
+                    Ok(())
+                }
+                // The update is refused and the row says so; or the row was done with before.
+                Ok(Outcome::Done) | Err(HubError::JobFinished(_)) => Ok(()),
+                Ok(other) => Err(unexpected(&other)),
+                Err(error) => Err(error),
+            };
+            let _ = reply.send(done);
         });
     }
 

@@ -10,6 +10,7 @@ pub mod connection;
 pub mod device;
 pub mod events;
 mod hub_files;
+pub mod job;
 pub mod method;
 mod output;
 pub mod simulate;
@@ -77,6 +78,8 @@ pub enum Command {
     Method(method::MethodArgs),
     /// Send messages to devices and see what became of them
     C2d(c2d::C2dArgs),
+    /// Do one thing to many devices: change twins, call methods
+    Job(job::JobArgs),
     /// Say which authorities may certify devices
     Ca(ca::CaArgs),
     /// Open containers of the hub's own storage to others
@@ -142,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Twin(args) => finish(run_client(twin::run(&args))),
         Command::Method(args) => finish(run_client(method::run(&args))),
         Command::C2d(args) => finish(run_client(c2d::run(&args))),
+        Command::Job(args) => finish(run_client(job::run(&args))),
         Command::Ca(args) => finish(run_client(ca::run(&args))),
         Command::Storage(args) => finish(storage::run(&args)),
     }

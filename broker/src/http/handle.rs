@@ -22,7 +22,7 @@ use super::errors::{HttpError, Reply};
 use super::route::{Matched, Operation, route};
 use super::service::twins::Change;
 use super::service::{
-    bulk, certificates, devices, feedback, messages, modules, queries, routing, twins,
+    bulk, certificates, devices, feedback, jobs, messages, modules, queries, routing, twins,
 };
 use crate::metrics::http::answered;
 
@@ -111,6 +111,10 @@ where
         Operation::EndpointHealth => routing::health(id, head, context).await,
         Operation::TestRoutes => routing::test_all(head, body, context).await,
         Operation::TestRoute => routing::test_new(head, body, context).await,
+        Operation::PutJob => jobs::put(id, head, body, context).await,
+        Operation::GetJob => jobs::get(id, head, context).await,
+        Operation::CancelJob => jobs::cancel(id, head, context).await,
+        Operation::QueryJobs => jobs::query(head, context).await,
         Operation::NotBuilt(what) => Err(HttpError::NotBuilt(what)),
     }
 }
@@ -191,6 +195,10 @@ fn label(operation: Operation) -> &'static str {
         Operation::EndpointHealth => "endpoint_health",
         Operation::TestRoutes => "test_routes",
         Operation::TestRoute => "test_route",
+        Operation::PutJob => "put_job",
+        Operation::GetJob => "get_job",
+        Operation::CancelJob => "cancel_job",
+        Operation::QueryJobs => "query_jobs",
         Operation::NotBuilt(_) => "not_built",
     }
 }

@@ -9,13 +9,13 @@ use hyper::Method;
 
 use super::service::routing::PartKind;
 use Operation::{
-    AbandonC2d, AbandonFeedback, AnnounceUpload, BulkRegistry, CompleteC2d, CompleteFeedback,
-    DeleteCertificate, DeleteDevice, DeleteModule, DeleteRoutingPart, DeviceStatistics,
-    EndpointHealth, FinishUpload, GetCertificate, GetDevice, GetModule, GetRouting, GetRoutingPart,
-    GetTwin, InvokeMethod, ListCertificates, ListDevices, ListModules, NotBuilt, PatchTwin,
-    PurgeC2d, PutCertificate, PutDevice, PutModule, PutRouting, PutRoutingPart, Query, ReceiveC2d,
-    ReceiveFeedback, RegenerateKeys, ReplaceTwin, SendC2d, SendD2c, ServiceStatistics, TestRoute,
-    TestRoutes,
+    AbandonC2d, AbandonFeedback, AnnounceUpload, BulkRegistry, CancelJob, CompleteC2d,
+    CompleteFeedback, DeleteCertificate, DeleteDevice, DeleteModule, DeleteRoutingPart,
+    DeviceStatistics, EndpointHealth, FinishUpload, GetCertificate, GetDevice, GetJob, GetModule,
+    GetRouting, GetRoutingPart, GetTwin, InvokeMethod, ListCertificates, ListDevices, ListModules,
+    NotBuilt, PatchTwin, PurgeC2d, PutCertificate, PutDevice, PutJob, PutModule, PutRouting,
+    PutRoutingPart, Query, QueryJobs, ReceiveC2d, ReceiveFeedback, RegenerateKeys, ReplaceTwin,
+    SendC2d, SendD2c, ServiceStatistics, TestRoute, TestRoutes,
 };
 
 /// What a request asks for.
@@ -101,6 +101,14 @@ pub enum Operation {
     TestRoutes,
     /// `POST /routing/testnew`.
     TestRoute,
+    /// `PUT /jobs/v2/{id}`.
+    PutJob,
+    /// `GET /jobs/v2/{id}`.
+    GetJob,
+    /// `POST /jobs/v2/{id}/cancel`.
+    CancelJob,
+    /// `GET /jobs/v2/query?jobType=&jobStatus=`.
+    QueryJobs,
     /// A call of the protocol that this version does not carry out; the text names it.
     NotBuilt(&'static str),
 }
@@ -207,10 +215,10 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("POST", TEST_NEW, TestRoute),
     ("GET", "statistics/devices", DeviceStatistics),
     ("GET", "statistics/service", ServiceStatistics),
-    ("GET", "jobs/v2/query", NotBuilt("jobs")),
-    ("PUT", "jobs/v2/{}", NotBuilt("jobs")),
-    ("GET", "jobs/v2/{}", NotBuilt("jobs")),
-    ("POST", "jobs/v2/{}/cancel", NotBuilt("jobs")),
+    ("GET", "jobs/v2/query", QueryJobs),
+    ("PUT", "jobs/v2/{}", PutJob),
+    ("GET", "jobs/v2/{}", GetJob),
+    ("POST", "jobs/v2/{}/cancel", CancelJob),
     ("POST", "jobs/create", NotBuilt("jobs")),
     ("GET", "jobs", NotBuilt("jobs")),
     ("GET", "jobs/{}", NotBuilt("jobs")),

@@ -1,10 +1,11 @@
 //! Where each record of a group lives: group id (4 bytes, big-endian), one byte of kind, the rest.
 //!
-//! The kind 0x00 is the engine's own. 0x20.. are twins, 0x30.. C2D queues and notices (in [`c2d`]), 0x40.. modules.
-//! 0x60 are the secondary indexes (in [`index`]). Reserved: 0x50.. jobs of devices.
+//! The kind 0x00 is the engine's own. 0x20.. are twins, 0x30.. C2D queues and notices (in [`c2d`]), 0x40.. modules,
+//! 0x50.. jobs of devices (in [`jobs`]), 0x60 the secondary indexes (in [`index`]).
 
 pub(super) mod c2d;
 pub(super) mod index;
+pub(super) mod jobs;
 
 use ironhub_cluster::GroupId;
 use ironhub_domain::document::DocumentKind;

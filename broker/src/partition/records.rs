@@ -3,6 +3,7 @@
 
 mod c2d;
 mod document;
+mod jobs;
 mod registry;
 
 use std::ops::ControlFlow;
@@ -23,6 +24,8 @@ use super::keys;
 
 pub use c2d::{c2d_due, c2d_message, c2d_queue, next_c2d_due, notices, session, uploads};
 pub use document::{cursor, document, documents};
+pub(super) use jobs::decode_row as decode_device_job;
+pub use jobs::{device_job, job_counts, visit_all_device_jobs, visit_device_jobs};
 pub use registry::{counts, indexed, indexed_tags, presence, visit_devices, visit_modules};
 
 /// The partition that holds what concerns the hub as a whole.

@@ -1,6 +1,7 @@
 //! The rules' view of a partition's records: what is stored, as changed by the entry being applied.
 
 mod index;
+mod jobs;
 mod notices;
 
 use std::ops::ControlFlow;
@@ -12,6 +13,7 @@ use ironhub_domain::c2d::{C2dMessage, Queue};
 use ironhub_domain::device::{DeviceIdentity, ModuleIdentity, Presence, StoredSession};
 use ironhub_domain::document::{Document, DocumentKind};
 use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
+use ironhub_domain::job::{DeviceJob, JobId};
 use ironhub_domain::notice::{Notice, NoticeKind};
 use ironhub_domain::partition::{ConsumerGroup, EventLog, HubInfo, Records, Stream};
 use ironhub_domain::time::UnixMs;
@@ -223,6 +225,33 @@ impl Records for Transaction<'_, '_> {
         self.change_tags(identity, None)?;
         self.tx.delete(keys::twin(self.group, identity));
         Ok(())
+    }
+
+    // Jobs.
+
+    fn device_job(
+        &self,
+        job: &JobId,
+        identity: &IdentityId,
+    ) -> Result<Option<DeviceJob>, StorageError> {
+        self.read_device_job(job, identity)
+    }
+
+    fn device_jobs(
+        &self,
+        job: &JobId,
+        after: Option<&IdentityId>,
+        max: usize,
+    ) -> Result<Vec<DeviceJob>, StorageError> {
+        self.read_device_jobs(job, after, max)
+    }
+
+    fn put_device_job(&mut self, row: &DeviceJob) -> Result<(), StorageError> {
+        self.write_device_job(row)
+    }
+
+    fn delete_device_job(&mut self, row: &DeviceJob) -> Result<(), StorageError> {
+        self.remove_device_job(row)
     }
 
     // C2D, sessions, uploads, notices.

@@ -7,6 +7,7 @@ mod bulk;
 mod device;
 mod fresh;
 mod hub;
+mod jobs;
 mod local;
 mod notice_queue;
 mod notices;

@@ -3,7 +3,6 @@
 use crate::HubError;
 use crate::ids::IdentityId;
 use crate::job::id::JobId;
-use crate::job::record::Job;
 use crate::job::word::{DeviceJobStatus, JobType};
 use crate::limits::JOB_REASON_CHARS_MAX;
 use crate::method::MethodAnswer;
@@ -61,11 +60,11 @@ pub struct DeviceJob {
 /// Every change says whether there was one: what comes too late or again changes nothing.
 impl DeviceJob {
     /// The identity is a target.
-    pub fn new(job: &Job, identity: IdentityId, now: UnixMs) -> Self {
+    pub fn new(job: JobId, job_type: JobType, identity: IdentityId, now: UnixMs) -> Self {
         Self {
             identity,
-            job: job.id.clone(),
-            job_type: job.action.job_type(),
+            job,
+            job_type,
             status: DeviceJobStatus::Pending,
             start: None,
             end: None,
@@ -89,7 +88,11 @@ impl DeviceJob {
 
     /// It was done, with the answer of a method or without, or it failed. Nothing need have been begun: a twin is changed
     /// in one step.
-    pub fn finish(&mut self, result: Result<Option<MethodAnswer>, &HubError>, now: UnixMs) -> bool {
+    pub fn finish(
+        &mut self,
+        result: Result<Option<MethodAnswer>, DeviceJobError>,
+        now: UnixMs,
+    ) -> bool {
         if self.status.is_final() {
             return false;
         }
@@ -98,9 +101,7 @@ impl DeviceJob {
                 self.outcome = answer;
                 self.end_as(DeviceJobStatus::Completed, None, now);
             }
-            Err(error) => {
-                self.end_as(DeviceJobStatus::Failed, Some(DeviceJobError::new(error)), now);
-            }
+            Err(error) => self.end_as(DeviceJobStatus::Failed, Some(error), now),
         }
         true
     }

@@ -18,6 +18,7 @@ pub mod life;
 pub mod lifecycle;
 pub mod record;
 pub mod request;
+mod stored;
 #[cfg(test)]
 mod tests;
 pub mod transfer;

@@ -82,6 +82,17 @@ impl JobStatistics {
         counted
     }
 
+    /// These counts without those, which are part of them.
+    pub const fn less(self, part: Self) -> Self {
+        Self {
+            devices: self.devices.saturating_sub(part.devices),
+            failed: self.failed.saturating_sub(part.failed),
+            succeeded: self.succeeded.saturating_sub(part.succeeded),
+            running: self.running.saturating_sub(part.running),
+            pending: self.pending.saturating_sub(part.pending),
+        }
+    }
+
     /// Both counts together: those of two partitions.
     pub const fn plus(self, other: Self) -> Self {
         Self {

@@ -52,6 +52,11 @@ impl JobRequest {
         if body.len() > JOB_JSON_BYTES_MAX {
             return Err(HubError::MessageTooLarge { size: body.len(), max: JOB_JSON_BYTES_MAX });
         }
+        Self::read(id, body, payload_bytes_max)
+    }
+
+    /// As [`parse`](Self::parse), of a body of any size.
+    pub(super) fn read(id: JobId, body: &[u8], payload_bytes_max: usize) -> Result<Self, HubError> {
         let members = serde_json::from_slice(body)
             .map_err(|error| wrong(format!("the body is not a job in JSON: {error}")))?;
         let members = Members(members);

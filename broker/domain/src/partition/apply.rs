@@ -5,6 +5,7 @@ mod begun;
 mod c2d;
 mod documents;
 mod indexes;
+mod jobs;
 mod modules;
 mod policies;
 mod presence;
@@ -65,6 +66,7 @@ pub fn apply<R: Records + ?Sized>(command: Command, records: &mut R) -> Result<O
         Command::SeeDesired { identity, version } => {
             twins::see_desired(&identity, version, records)
         }
+        Command::Job(command) => jobs::apply(command, records),
         // C2D, sessions, uploads, notices.
         Command::EnqueueC2d(enqueue) => c2d::enqueue(&enqueue, records),
         Command::LockC2d { identity, tokens, holder, now } => {

@@ -10,6 +10,7 @@ use crate::limits::TwinLimits;
 use crate::notice::NoticeKind;
 use crate::partition::event_log::{Appended, Stream, TrimMark};
 use crate::partition::hub::{ConsumerGroup, HubInfo};
+use crate::partition::job_command::JobCommand;
 use crate::registry::{IfMatch, PutDevice, PutMode, PutModule, TwinImport};
 use crate::time::UnixMs;
 use crate::twin::{Object, TwinChange, TwinUpdate};
@@ -117,6 +118,8 @@ pub enum Command {
         /// `$version`
         version: u64,
     },
+    /// What concerns the targets of a job.
+    Job(JobCommand),
     /// A new cloud-to-device message.
     EnqueueC2d(Box<EnqueueC2d>),
     /// Lock the oldest messages that are free, as many as there are tokens.
@@ -292,6 +295,13 @@ pub enum Outcome {
     Locked(Vec<Delivery>),
     /// So many messages were removed, returned or ended.
     Affected(u32),
+    /// So many rows of a job were changed.
+    JobRows {
+        /// How many.
+        changed: u32,
+        /// The last one that was looked at; `None` if there are no more behind it.
+        last: Option<IdentityId>,
+    },
     /// Done, and nothing to say about it.
     Done,
     /// A rule forbids it; nothing changed.

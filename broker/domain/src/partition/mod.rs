@@ -6,6 +6,7 @@ pub mod apply;
 pub mod command;
 pub mod event_log;
 pub mod hub;
+pub mod job_command;
 pub mod records;
 pub mod retention;
 
@@ -15,5 +16,6 @@ pub use command::{
 };
 pub use event_log::{Append, Appended, EventLog, Stream, TrimMark};
 pub use hub::{ConsumerGroup, HubInfo};
+pub use job_command::{DeviceJobNote, JobCommand, JobTending};
 pub use records::Records;
 pub use retention::Retention;

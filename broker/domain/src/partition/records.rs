@@ -5,6 +5,7 @@ use crate::c2d::{C2dMessage, Queue};
 use crate::device::{DeviceIdentity, ModuleIdentity, Presence, StoredSession};
 use crate::document::{Document, DocumentKind};
 use crate::ids::{DeviceId, IdentityId, ModuleId};
+use crate::job::{DeviceJob, JobId};
 use crate::notice::{Notice, NoticeKind};
 use crate::partition::event_log::{EventLog, Stream};
 use crate::partition::hub::{ConsumerGroup, HubInfo};
@@ -92,6 +93,24 @@ pub trait Records {
     fn put_twin(&mut self, identity: &IdentityId, twin: &Twin) -> Result<(), Self::Error>;
     /// Removes a twin.
     fn delete_twin(&mut self, identity: &IdentityId) -> Result<(), Self::Error>;
+
+    /// What became of a job on one identity.
+    fn device_job(
+        &self,
+        job: &JobId,
+        identity: &IdentityId,
+    ) -> Result<Option<DeviceJob>, Self::Error>;
+    /// At most `max` rows of a job in the order of their identities, behind `after`.
+    fn device_jobs(
+        &self,
+        job: &JobId,
+        after: Option<&IdentityId>,
+        max: usize,
+    ) -> Result<Vec<DeviceJob>, Self::Error>;
+    /// Stores a row of a job; the job's counts in this partition follow.
+    fn put_device_job(&mut self, row: &DeviceJob) -> Result<(), Self::Error>;
+    /// Removes a row of a job; the counts follow.
+    fn delete_device_job(&mut self, row: &DeviceJob) -> Result<(), Self::Error>;
 
     /// A queue's index; `None` while it never held a message.
     fn c2d_queue(&self, identity: &IdentityId) -> Result<Option<Queue>, Self::Error>;

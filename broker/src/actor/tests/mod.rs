@@ -4,6 +4,7 @@ mod bulk;
 mod c2d;
 mod credentials;
 mod identities;
+mod jobs;
 mod methods;
 mod presence;
 mod rig;

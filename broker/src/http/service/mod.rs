@@ -5,6 +5,7 @@ pub mod certificates;
 pub mod device_json;
 pub mod devices;
 pub mod feedback;
+pub mod jobs;
 pub mod messages;
 mod module_json;
 pub mod modules;

@@ -4,23 +4,21 @@ use bytes::Bytes;
 use ironhub_domain::HubError;
 use ironhub_domain::ids::{DeviceId, ModuleId};
 use ironhub_domain::partition::{Command, Stream, TrimMark};
-use ironhub_domain::registry::{
-    AuthenticationRequest, DeviceRequest, Fresh, IfMatch, PutDevice, PutMode,
-};
+use ironhub_domain::registry::{DeviceRequest, Fresh, IfMatch, PutDevice, PutMode};
 use ironhub_domain::time::UnixMs;
 use ironhub_proto as proto;
-use ironhub_proto::authentication::Kind as AuthenticationKind;
 use prost::Message;
 
 use super::device::{
-    keys_from_proto, keys_to_proto, status_from_proto, thumbprints_from_proto, thumbprints_to_proto,
+    keys_from_proto, keys_to_proto, request_from_proto, request_to_proto, status_from_proto,
 };
 use super::{
-    authority, begun, c2d, document, hub, identity, module, notice, presence, put_with_twin, twin,
+    authority, begun, c2d, document, hub, identity, job, module, notice, presence, put_with_twin,
+    twin,
 };
 
 /// The first byte of a command. A number is never given another meaning. Reserved: 0x20.. twins, 0x30.. C2D,
-/// 0x40.. modules, 0x50.. jobs and configurations.
+/// 0x40.. modules, 0x50.. jobs.
 pub(crate) mod kind {
     /// A batch of events for the built-in endpoint; see `commands::append_events`.
     pub(crate) const APPEND_EVENTS: u8 = 0x01;
@@ -59,6 +57,9 @@ pub(crate) mod kind {
     pub(crate) const PUT_MODULE: u8 = 0x40;
     pub(crate) const DELETE_MODULE: u8 = 0x41;
     pub(crate) const PUT_WITH_TWIN: u8 = 0x42;
+    /// To the last of these: in [`job`](super::super::job).
+    pub(crate) const JOBS_FROM: u8 = 0x50;
+    pub(crate) const JOBS_TO: u8 = 0x5f;
 }
 
 pub(crate) fn encode(command: &Command) -> Bytes {
@@ -142,6 +143,7 @@ pub(crate) fn encode(command: &Command) -> Bytes {
             let message = proto::SeeDesiredCommand { identity, version: *version };
             (kind::SEE_DESIRED, message.encode_to_vec())
         }
+        Command::Job(command) => job::encode_command(command),
         // C2D, sessions, uploads, notices.
         Command::EnqueueC2d(enqueue) => (kind::ENQUEUE_C2D, c2d::encode_enqueue(enqueue)),
         Command::LockC2d { identity, tokens, holder, now } => {
@@ -255,6 +257,7 @@ pub(crate) fn decode(command: &[u8]) -> Result<Command, HubError> {
             let proto::SeeDesiredCommand { identity, version } = read(message)?;
             Command::SeeDesired { identity: identity::from_proto(identity)?, version }
         }
+        kind::JOBS_FROM..=kind::JOBS_TO => Command::Job(job::decode_command(kind, message)?),
         // C2D, sessions, uploads, notices.
         kind::ENQUEUE_C2D => c2d::decode_enqueue(message)?,
         kind::LOCK_C2D => c2d::decode_lock(message)?,
@@ -340,38 +343,6 @@ pub(super) fn mode_from_proto(
         proto::PutMode::Update => Ok(PutMode::Update(if_match)),
         proto::PutMode::CreateOrUpdate => Ok(PutMode::CreateOrUpdate(if_match)),
         proto::PutMode::Unspecified => Err(unreadable("unknown put mode")),
-    }
-}
-
-pub(super) fn request_to_proto(request: &AuthenticationRequest) -> proto::Authentication {
-    let kind = match request {
-        AuthenticationRequest::Sas(keys) => AuthenticationKind::Sas(keys_to_proto(keys)),
-        AuthenticationRequest::SelfSigned(thumbprints) => {
-            AuthenticationKind::SelfSigned(thumbprints_to_proto(thumbprints))
-        }
-        AuthenticationRequest::CertificateAuthority => {
-            AuthenticationKind::CertificateAuthority(proto::NoCredentials {})
-        }
-        AuthenticationRequest::None => AuthenticationKind::None(proto::NoCredentials {}),
-    };
-    proto::Authentication { kind: Some(kind) }
-}
-
-pub(super) fn request_from_proto(
-    request: Option<proto::Authentication>,
-) -> Result<AuthenticationRequest, HubError> {
-    match request.and_then(|request| request.kind) {
-        Some(AuthenticationKind::Sas(keys)) => {
-            Ok(AuthenticationRequest::Sas(keys_from_proto(keys)))
-        }
-        Some(AuthenticationKind::SelfSigned(thumbprints)) => {
-            Ok(AuthenticationRequest::SelfSigned(thumbprints_from_proto(thumbprints)))
-        }
-        Some(AuthenticationKind::CertificateAuthority(proto::NoCredentials {})) => {
-            Ok(AuthenticationRequest::CertificateAuthority)
-        }
-        Some(AuthenticationKind::None(proto::NoCredentials {})) => Ok(AuthenticationRequest::None),
-        None => Err(unreadable("unknown authentication")),
     }
 }
 

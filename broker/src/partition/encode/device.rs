@@ -1,14 +1,17 @@
 //! Identities.
 
 use ironhub_cluster::storage::StorageError;
+use ironhub_domain::HubError;
 use ironhub_domain::auth::SymmetricKeys;
 use ironhub_domain::device::{Authentication, DeviceIdentity, DeviceStatus, Thumbprints};
 use ironhub_domain::ids::DeviceId;
+use ironhub_domain::registry::AuthenticationRequest;
 use ironhub_domain::time::UnixMs;
 use ironhub_proto as proto;
 use ironhub_proto::authentication::Kind;
 use prost::Message;
 
+use super::command::unreadable;
 use super::damaged;
 
 pub(crate) fn encode(device: &DeviceIdentity) -> Vec<u8> {
@@ -93,4 +96,34 @@ pub(super) fn thumbprints_to_proto(thumbprints: &Thumbprints) -> proto::Thumbpri
 
 pub(super) fn thumbprints_from_proto(thumbprints: proto::Thumbprints) -> Thumbprints {
     Thumbprints { primary: thumbprints.primary, secondary: thumbprints.secondary }
+}
+
+pub(super) fn request_to_proto(request: &AuthenticationRequest) -> proto::Authentication {
+    let kind = match request {
+        AuthenticationRequest::Sas(keys) => Kind::Sas(keys_to_proto(keys)),
+        AuthenticationRequest::SelfSigned(thumbprints) => {
+            Kind::SelfSigned(thumbprints_to_proto(thumbprints))
+        }
+        AuthenticationRequest::CertificateAuthority => {
+            Kind::CertificateAuthority(proto::NoCredentials {})
+        }
+        AuthenticationRequest::None => Kind::None(proto::NoCredentials {}),
+    };
+    proto::Authentication { kind: Some(kind) }
+}
+
+pub(super) fn request_from_proto(
+    request: Option<proto::Authentication>,
+) -> Result<AuthenticationRequest, HubError> {
+    match request.and_then(|request| request.kind) {
+        Some(Kind::Sas(keys)) => Ok(AuthenticationRequest::Sas(keys_from_proto(keys))),
+        Some(Kind::SelfSigned(thumbprints)) => {
+            Ok(AuthenticationRequest::SelfSigned(thumbprints_from_proto(thumbprints)))
+        }
+        Some(Kind::CertificateAuthority(proto::NoCredentials {})) => {
+            Ok(AuthenticationRequest::CertificateAuthority)
+        }
+        Some(Kind::None(proto::NoCredentials {})) => Ok(AuthenticationRequest::None),
+        None => Err(unreadable("unknown authentication")),
+    }
 }

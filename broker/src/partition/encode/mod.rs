@@ -9,6 +9,7 @@ pub(crate) mod document;
 pub(crate) mod event;
 pub(crate) mod hub;
 mod identity;
+pub(crate) mod job;
 pub(crate) mod module;
 pub(crate) mod notice;
 pub(crate) mod presence;

@@ -9,10 +9,11 @@ use ironhub_domain::time::UnixMs;
 use ironhub_proto as proto;
 use prost::Message;
 
-use super::command::{mode_from_proto, mode_to_proto, read, request_from_proto, request_to_proto};
+use super::command::{mode_from_proto, mode_to_proto, read};
 use super::damaged;
 use super::device::{
     authentication_from_proto, authentication_to_proto, keys_from_proto, keys_to_proto,
+    request_from_proto, request_to_proto,
 };
 
 pub(crate) fn encode(module: &ModuleIdentity) -> Vec<u8> {

@@ -91,6 +91,10 @@ pub(super) fn sent_object(json: &[u8]) -> Result<Object, HubError> {
 }
 
 pub(super) fn encode_update(command: &UpdateTwin) -> Vec<u8> {
+    update_to_proto(command).encode_to_vec()
+}
+
+pub(super) fn update_to_proto(command: &UpdateTwin) -> proto::UpdateTwinCommand {
     let UpdateTwin { identity, update, precondition, limits, now } = command;
     proto::UpdateTwinCommand {
         identity: Some(identity::to_proto(identity)),
@@ -100,11 +104,13 @@ pub(super) fn encode_update(command: &UpdateTwin) -> Vec<u8> {
         limits: Some(limits_to_proto(limits)),
         now_ms: now.0,
     }
-    .encode_to_vec()
 }
 
 pub(super) fn decode_update(message: &[u8]) -> Result<UpdateTwin, HubError> {
-    let message: proto::UpdateTwinCommand = read(message)?;
+    update_from_proto(read(message)?)
+}
+
+pub(super) fn update_from_proto(message: proto::UpdateTwinCommand) -> Result<UpdateTwin, HubError> {
     Ok(UpdateTwin {
         identity: identity::from_proto(message.identity)?,
         update: TwinUpdate {

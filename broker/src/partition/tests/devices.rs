@@ -27,7 +27,7 @@ fn put(mode: PutMode, request: DeviceRequest, n: u64) -> Bytes {
     commands::encode(&Command::PutDevice(Box::new(put)))
 }
 
-fn create(device: &str, n: u64) -> Bytes {
+pub(super) fn create(device: &str, n: u64) -> Bytes {
     put(PutMode::Create, DeviceRequest::new(id(device)), n)
 }
 

@@ -3,6 +3,7 @@
 mod c2d;
 mod devices;
 mod events;
+mod jobs;
 mod notices;
 mod positions;
 mod registry;

@@ -5,7 +5,9 @@ use crate::ids::DeviceId;
 use crate::method::MethodAnswer;
 
 fn row(body: &str) -> DeviceJob {
-    DeviceJob::new(&job(body, 1), DeviceId::new("d1").unwrap().into(), UnixMs(1))
+    let job = job(body, 1);
+    let device = DeviceId::new("d1").unwrap().into();
+    DeviceJob::new(job.id.clone(), job.action.job_type(), device, UnixMs(1))
 }
 
 fn answer() -> MethodAnswer {
@@ -23,7 +25,9 @@ fn in_state(status: DeviceJobStatus) -> DeviceJob {
         }
         DeviceJobStatus::Running => row.start(UnixMs(2)),
         DeviceJobStatus::Completed => row.finish(Ok(Some(answer())), UnixMs(3)),
-        DeviceJobStatus::Failed => row.finish(Err(&HubError::DeviceWentAway), UnixMs(3)),
+        DeviceJobStatus::Failed => {
+            row.finish(Err(DeviceJobError::new(&HubError::DeviceWentAway)), UnixMs(3))
+        }
         DeviceJobStatus::Canceled => row.cancel(UnixMs(3)),
     };
     assert!(changed && row.status == status, "{row:?}");
@@ -36,7 +40,7 @@ fn every_change_meets_every_state() {
     type Change = fn(&mut DeviceJob) -> bool;
     let start: Change = |row| row.start(UnixMs(9));
     let succeed: Change = |row| row.finish(Ok(None), UnixMs(9));
-    let fail: Change = |row| row.finish(Err(&HubError::Busy), UnixMs(9));
+    let fail: Change = |row| row.finish(Err(DeviceJobError::new(&HubError::Busy)), UnixMs(9));
     let cancel: Change = |row| row.cancel(UnixMs(9));
     let expire: Change = |row| row.expire(UnixMs(9));
     let resume: Change = |row| row.resume(UnixMs(9));
@@ -83,7 +87,9 @@ fn after_a_restart_a_twin_is_tried_again_and_a_method_is_not() {
 #[test]
 fn a_row_tells_the_error_without_what_is_the_operators() {
     let mut failed = row(METHOD);
-    assert!(failed.finish(Err(&HubError::DeviceNotFound("d1".into())), UnixMs(2)));
+    assert!(
+        failed.finish(Err(DeviceJobError::new(&HubError::DeviceNotFound("d1".into()))), UnixMs(2))
+    );
     let error = failed.error.unwrap();
     assert_eq!((error.code.as_str(), error.description.contains("d1")), ("DeviceNotFound", true));
     let hidden = DeviceJobError::new(&HubError::Internal("/secret".into()));

@@ -50,7 +50,7 @@ fn what_a_job_shows_of_its_twin_can_be_sent_again() {
 #[test]
 fn a_row_is_what_a_query_shows() {
     let module = IdentityId::module(DeviceId::new("d1").unwrap(), ModuleId::new("m1").unwrap());
-    let mut row = DeviceJob::new(&job(METHOD, 0), module, UnixMs(0));
+    let mut row = DeviceJob::new(id("j1"), JobType::DeviceMethod, module, UnixMs(0));
     let mut expected = json!({
         "deviceId": "d1", "moduleId": "m1", "jobId": "j1", "jobType": "scheduleDeviceMethod",
         "status": "pending", "createdDateTimeUtc": "1970-01-01T00:00:00.000Z",
@@ -67,7 +67,7 @@ fn a_row_is_what_a_query_shows() {
     expected["status"] = "completed".into();
     expected["outcome"] = json!({"deviceMethodResponse": {"status": 200, "payload": [1]}});
     assert_eq!(row.json(), expected);
-    assert!(failed.finish(Err(&HubError::Busy), UnixMs(2)));
+    assert!(failed.finish(Err(DeviceJobError::new(&HubError::Busy)), UnixMs(2)));
     assert_eq!(failed.json()["error"]["code"], "ThrottlingException");
     assert_eq!(failed.json()["status"], "failed");
 }

@@ -9,6 +9,7 @@ use crate::c2d::{C2dMessage, Queue};
 use crate::device::{DeviceIdentity, ModuleIdentity, Presence, StoredSession};
 use crate::document::{Document, DocumentKind};
 use crate::ids::{IdentityId, ModuleId};
+use crate::job::{DeviceJob, JobId};
 use crate::notice::{Notice, NoticeKind};
 use crate::partition::event_log::{EventLog, Stream};
 use crate::twin::Twin;
@@ -30,6 +31,7 @@ pub(super) struct Memory {
     pub(super) indexed_tags: Vec<String>,
     pub(super) documents: BTreeMap<(DocumentKind, String), Document>,
     pub(super) twins: BTreeMap<IdentityId, Twin>,
+    pub(super) jobs: BTreeMap<(JobId, IdentityId), DeviceJob>,
     pub(super) queues: BTreeMap<IdentityId, Queue>,
     pub(super) messages: BTreeMap<(IdentityId, u64), C2dMessage>,
     pub(super) sessions: BTreeMap<IdentityId, StoredSession>,
@@ -153,6 +155,34 @@ impl Records for Memory {
     }
     fn delete_twin(&mut self, identity: &IdentityId) -> Result<(), Infallible> {
         self.twins.remove(identity);
+        Ok(())
+    }
+
+    // Jobs.
+
+    fn device_job(
+        &self,
+        job: &JobId,
+        identity: &IdentityId,
+    ) -> Result<Option<DeviceJob>, Infallible> {
+        Ok(self.jobs.get(&(job.clone(), identity.clone())).cloned())
+    }
+    fn device_jobs(
+        &self,
+        job: &JobId,
+        after: Option<&IdentityId>,
+        max: usize,
+    ) -> Result<Vec<DeviceJob>, Infallible> {
+        let of_job = self.jobs.values().filter(|row| row.job == *job);
+        let behind = of_job.filter(|row| after.is_none_or(|after| row.identity > *after));
+        Ok(behind.take(max).cloned().collect())
+    }
+    fn put_device_job(&mut self, row: &DeviceJob) -> Result<(), Infallible> {
+        self.jobs.insert((row.job.clone(), row.identity.clone()), row.clone());
+        Ok(())
+    }
+    fn delete_device_job(&mut self, row: &DeviceJob) -> Result<(), Infallible> {
+        self.jobs.remove(&(row.job.clone(), row.identity.clone()));
         Ok(())
     }
 

@@ -4,6 +4,7 @@ mod authorities;
 mod begun;
 mod c2d;
 mod documents;
+mod jobs;
 mod memory;
 mod modules;
 mod presence;
