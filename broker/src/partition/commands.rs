@@ -56,8 +56,11 @@ pub(super) fn is_bundle(command: &[u8]) -> bool {
     command.first() == Some(&kind::BUNDLE)
 }
 
+/// The batches of a bundle, each with its log.
+type Batches<'c> = Vec<(Stream, &'c [u8])>;
+
 /// The change and the batches of a bundle; `None` if it is torn.
-pub(super) fn split_bundle(command: &[u8]) -> Option<(&[u8], Vec<(Stream, &[u8])>)> {
+pub(super) fn split_bundle(command: &[u8]) -> Option<(&[u8], Batches<'_>)> {
     let number = |bytes: &[u8]| Some(u32::from_be_bytes(bytes.try_into().ok()?));
     let (length, rest) = command.get(1..)?.split_at_checked(4)?;
     let (change, mut rest) = rest.split_at_checked(number(length)? as usize)?;
