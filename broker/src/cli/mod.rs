@@ -13,6 +13,7 @@ mod hub_files;
 pub mod job;
 pub mod method;
 mod output;
+pub mod query;
 pub mod simulate;
 pub mod storage;
 mod table;
@@ -74,6 +75,8 @@ pub enum Command {
     Events(events::EventsArgs),
     /// Show and change the twins of devices and modules
     Twin(twin::TwinArgs),
+    /// Find devices and modules, and count them
+    Query(query::QueryArgs),
     /// Call direct methods, of one device or of many
     Method(method::MethodArgs),
     /// Send messages to devices and see what became of them
@@ -143,6 +146,7 @@ pub fn main() -> ExitCode {
         Command::Device(args) => finish(run_client(device::run(&args))),
         Command::Events(args) => finish(run_client(events::run(&args))),
         Command::Twin(args) => finish(run_client(twin::run(&args))),
+        Command::Query(args) => finish(run_client(query::run(&args))),
         Command::Method(args) => finish(run_client(method::run(&args))),
         Command::C2d(args) => finish(run_client(c2d::run(&args))),
         Command::Job(args) => finish(run_client(job::run(&args))),

@@ -2,7 +2,7 @@
 //! program with the same connection string may do.
 //!
 //! [`connection_string`] says where and as whom, [`tls`] makes a trusted connection, [`sas`] signs, [`rest`] calls;
-//! [`twins`], [`messages`], [`jobs`] and [`certificates`] know what else can be asked for. [`device_http`] is a device's own side of HTTPS,
+//! [`twins`], [`queries`], [`messages`], [`jobs`] and [`certificates`] know what else can be asked for. [`device_http`] is a device's own side of HTTPS,
 //! [`websocket`] carries the protocols of the other ports.
 
 pub mod certificates;
@@ -12,6 +12,7 @@ pub mod error;
 pub mod jobs;
 pub mod messages;
 pub mod percent;
+pub mod queries;
 pub mod rest;
 pub mod sas;
 pub mod tls;
@@ -24,6 +25,7 @@ pub use connection_string::{
 pub use device_http::DeviceHttp;
 pub use error::ClientError;
 pub use messages::{FeedbackBatch, OutgoingMessage};
+pub use queries::ResultPage;
 pub use rest::RestClient;
 pub use tls::{Address, Stream, Trust};
 pub use twins::{MethodRequest, Target};

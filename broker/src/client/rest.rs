@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, HeaderName, HeaderValue, IF_MATCH};
-use hyper::{Method, Request, Response};
+use hyper::{HeaderMap, Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -72,6 +72,8 @@ impl Call {
 pub(super) struct Answer {
     /// Without its quotes; empty if there is none.
     pub etag: String,
+    /// All of its headers.
+    pub headers: HeaderMap,
     /// `Null` for an empty body.
     pub json: Value,
 }
@@ -180,13 +182,14 @@ impl RestClient {
             return Err(refusal(head.status.as_u16(), name.unwrap_or_default(), &text));
         }
         let etag = head.headers.get(ETAG).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let etag = etag.trim_matches('"').to_owned();
         let json = match text.is_empty() {
             true => Value::Null,
             false => {
                 serde_json::from_slice(&text).map_err(|error| self.bad_reply(error.to_string()))?
             }
         };
-        Ok(Answer { etag: etag.trim_matches('"').to_owned(), json })
+        Ok(Answer { etag, headers: head.headers, json })
     }
 
     pub(super) fn bad_reply(&self, reason: String) -> ClientError {

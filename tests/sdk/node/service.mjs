@@ -52,6 +52,16 @@ export function services(say) {
       // Twins hold a reference to the registry.
       return JSON.parse(JSON.stringify(body ?? null, (key, value) => (key === '_registry' ? undefined : value)));
     },
+    // Every page of a query.
+    async query({ client: name, text, size, twins }) {
+      const query = clients.get(name).registry.createQuery(text, size);
+      const pages = [];
+      while (query.hasMoreResults) {
+        const page = twins ? await query.nextAsTwin() : await query.next(query.continuationToken);
+        pages.push(twins ? page.result.map((twin) => twin.deviceId) : page.result);
+      }
+      return pages;
+    },
     async serviceClose({ client }) {
       const { client: open } = clients.get(client);
       clients.delete(client);
