@@ -256,7 +256,7 @@ def test_tokens_are_good_for_their_query_and_hub_only(fleet):
 def test_queries_need_the_right_to_act_as_a_service(hub):
     refused(hub.registry.request("POST", PATH, {"query": "SELECT * FROM devices"}, authorization=""),
             401, "IotHubUnauthorized", "Authorization")
-    device = hub.device("q-asks")
+    device = hub.device("asks-1")
     refused(hub.registry.request("POST", PATH, {"query": "SELECT * FROM devices"}, authorization=device.token()),
             401, "IotHubUnauthorized", "")
 
