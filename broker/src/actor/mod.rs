@@ -27,7 +27,7 @@ mod session_handle;
 mod settings;
 mod sweep;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod twin;
 mod upload;
 

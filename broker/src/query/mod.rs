@@ -14,6 +14,8 @@ mod job_rows;
 mod page;
 mod scan;
 mod selection;
+#[cfg(test)]
+mod tests;
 mod way;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ mod identities;
 mod jobs;
 mod methods;
 mod presence;
-mod rig;
+pub(crate) mod rig;
 mod routing;
 mod sessions;
 mod twins;
