@@ -58,7 +58,7 @@ def test_a_twin_job_of_nodes_sdk(hub, nodejs):
     assert (ended["status"], counts(ended)) == ("completed", (3, 3, 0, 0, 0))
     assert got == ended
     assert got["updateTwin"]["tags"] == {"room": "blue"} and got["queryCondition"] == "tags.floor = 1"
-    assert "JobNotFound" in missing["message"] and "JobAlreadyExists" in again["message"]
+    assert "JobNotFound" in missing["message"] and "GenericConflict" in again["message"]
     for device in chosen:
         twin = hub.registry.twin(device)
         assert (twin["tags"], twin["properties"]["desired"]["light"]) == ({"floor": 1, "room": "blue"}, "on")
@@ -75,6 +75,13 @@ def test_a_method_job_of_nodes_sdk(hub, nodejs, online):
     )
     assert (ended["status"], counts(ended)) == ("completed", (2, 1, 1, 0, 0))
     assert ended["cloudToDeviceMethod"]["methodName"] == "reboot"
+    query = {"query": "SELECT * FROM devices.jobs WHERE jobId = 'node-method'"}
+    found = hub.registry.request("POST", "/devices/query", query)
+    assert (found.status, found.headers["x-ms-item-type"]) == (200, "DeviceJob"), found
+    rows = {row["deviceId"]: row for row in found.json}
+    assert rows[online.id]["outcome"]["deviceMethodResponse"]["payload"] == {"method": "reboot", "got": {"delay": 1}}
+    assert (rows[online.id]["status"], rows[away.id]["status"]) == ("completed", "failed")
+    assert rows[away.id]["error"]["code"] == "DeviceNotOnline"
 
 
 def test_jobs_are_listed_in_pages_and_cancelled_before_they_begin(hub, nodejs):

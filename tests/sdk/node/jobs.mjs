@@ -12,11 +12,11 @@ async function body(call) {
   return found.jobStatus ?? found.result ?? found;
 }
 
-// Every page of a query, as the SDK walks through them.
+// Every page of a query; without a callback the SDK does not pass the token on by itself.
 async function all(type, status, pageSize) {
   const query = client.createQuery(type, status, pageSize);
   const pages = [];
-  while (query.hasMoreResults) pages.push((await query.next()).result);
+  while (query.hasMoreResults) pages.push((await query.next(query.continuationToken)).result);
   return pages;
 }
 
@@ -38,7 +38,7 @@ async function run([method, ...args]) {
 
 const answers = [];
 for (const step of steps) {
-  answers.push(await run(step).catch((error) => ({ error: error.constructor.name, message: error.message })));
+  answers.push(await run(step).catch((error) => ({ error: error.constructor.name, message: `${error.message} ${error.responseBody ?? ''}` })));
 }
 answer(answers);
 process.exit(0);

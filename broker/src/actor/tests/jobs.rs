@@ -8,6 +8,7 @@ use ironhub_domain::method::MethodAnswer;
 use super::rig::*;
 use crate::jobs;
 use crate::partition::records;
+use crate::query::QueryRow;
 
 fn id() -> JobId {
     JobId::new("j").unwrap()
@@ -84,6 +85,47 @@ fn a_twin_job_changes_the_twins_that_the_condition_chooses_and_tells_their_devic
         assert_eq!(version(&hub, &device_of("e")), 1);
         let again = hub.router.create_job(twin_job("*")).await;
         assert_eq!(again, Err(HubError::JobAlreadyExists("j".into())));
+    });
+}
+
+#[test]
+fn rows_of_jobs_are_found_by_queries_page_by_page() {
+    run(|| async {
+        let disks = Disks::new();
+        let hub = Hub::start(&disks, Default::default()).await;
+        for name in names(30) {
+            hub.create(&name).await;
+        }
+        run_jobs(&hub);
+        hub.router.create_job(twin_job("*")).await.unwrap();
+        ended(&hub).await;
+        for (condition, expected) in [
+            ("", 30),
+            (" WHERE jobId = 'j'", 30),
+            (" WHERE jobId IN ['i', 'j', 'k'] AND status = 'completed'", 30),
+            (" WHERE deviceId = 'd007'", 1),
+            (" WHERE status = 'failed'", 0),
+            (" WHERE jobId = 'i'", 0),
+        ] {
+            let text = format!("SELECT * FROM devices.jobs{condition}");
+            let (mut found, mut at) = (Vec::new(), None);
+            loop {
+                let page = hub.router.queries().page(&text, 7, at.as_deref()).await.unwrap();
+                assert_eq!(page.item_type, "DeviceJob");
+                for row in page.rows {
+                    let QueryRow::Job(row) = row else { panic!("{text}: {row:?}") };
+                    found.push(row.identity);
+                }
+                at = page.continuation;
+                if at.is_none() {
+                    break;
+                }
+            }
+            let count = found.len();
+            found.sort();
+            found.dedup();
+            assert_eq!((count, found.len()), (expected, expected), "{text}");
+        }
     });
 }
 
