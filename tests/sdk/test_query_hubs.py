@@ -1,6 +1,13 @@
 """Queries of hubs that are restarted or configured for it."""
 
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
 from test_query import Named, ask, floor, name, rows
+from waiting import LIMIT, until
 
 
 def test_a_token_survives_a_restart(new_hub):
@@ -40,3 +47,44 @@ def test_tags_of_the_configuration_are_found_by_index(new_hub):
         found += [row["deviceId"] for row in answer.json]
         token, pages = answer.headers["x-ms-continuation"], pages + 1
     assert sorted(found) == expected
+
+
+def test_what_jobs_did_is_a_row_for_each_device(new_hub):
+    hub = new_hub("--hub-partitions", "2").start()
+    for n in range(5):
+        hub.registry.create(name(n))
+    for job in ("job-1", "job-2"):
+        body = {"jobId": job, "type": "scheduleUpdateTwin", "queryCondition": "deviceId != 'q-04'",
+                "updateTwin": {"etag": "*", "tags": {"by": job}}, "maxExecutionTimeInSeconds": 60}
+        assert hub.registry.request("PUT", f"/jobs/v2/{job}", body).status == 200
+        until(lambda job=job: hub.registry.request("GET", f"/jobs/v2/{job}").json["status"] == "completed", "it is done")
+    found, token, pages = [], None, 0
+    while token or not pages:
+        answer = ask(hub, "SELECT * FROM devices.jobs", 3, token)
+        assert answer.headers["x-ms-item-type"] == "DeviceJob"
+        found += answer.json
+        token, pages = answer.headers["x-ms-continuation"], pages + 1
+    assert pages == 3
+    assert sorted((row["jobId"], row["deviceId"]) for row in found) == [
+        (job, name(n)) for job in ("job-1", "job-2") for n in range(4)]
+    (row,) = rows(hub, "SELECT * FROM devices.jobs WHERE devices.jobs.jobId = 'job-2' AND deviceId = 'q-01'")
+    assert (row["jobType"], row["status"]) == ("scheduleUpdateTwin", "completed")
+
+
+def test_the_examples_of_the_documentation_work_as_written(new_hub):
+    hub = new_hub().start()
+    hub.registry.create("d1")
+    hub.registry.create_module("d1", "camera")
+    hub.registry.update_twin(Named("d1"), {"tags": {"place": {"building": "A", "floor": 2}}})
+    text = (Path(__file__).resolve().parents[2] / "docs" / "QUERIES.md").read_text()
+    (examples,) = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
+    said = []
+    for line in examples.splitlines():
+        _, *arguments = shlex.split(line)
+        ended = subprocess.run(
+            [os.environ["IRONHUB_BIN"], *arguments, "--data-dir", hub.data], capture_output=True, text=True,
+            timeout=LIMIT, check=False)
+        assert ended.returncode == 0, f"{line}: {ended}"
+        said.append(ended.stdout)
+    assert said[0].startswith("d1\tenabled\tDisconnected\t")
+    assert said[1:] == ["d1\t2\n", "2\t1\n", "0\n", '{"deviceId":"d1","moduleId":"camera"}\n', "", "d1\n"]
