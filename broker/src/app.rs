@@ -32,7 +32,7 @@ use crate::router::request::CloseReason;
 use crate::router::{HubState, Router};
 use crate::shutdown::{self, Stop};
 use crate::websocket::WebSockets;
-use crate::{frontends, guard, jobs, logging, metrics};
+use crate::{frontends, guard, hub_changes, jobs, logging, metrics};
 
 /// How long sessions get to say goodbye when the node stops.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -159,9 +159,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     bound.write_addresses(&config.data_dir)?;
     let addresses = bound.addresses()?;
-    let storage = blob.endpoint().connection_string(&frontends::https_host(&config.hostname, &addresses));
-    let entity = &hub.info.entity;
-    bootstrap::write_hub_env(&config.data_dir, &config.hostname, entity, &hub.policies, &storage)?;
+    let storage =
+        blob.endpoint().connection_string(&frontends::https_host(&config.hostname, &addresses));
+    let write = bootstrap::hub_env_writer(&config, &hub.info.entity, storage);
+    write(&hub.policies)?;
+    hub_changes::follow(&router, &frontends.amqp, write);
     let handles: Vec<_> = workers.iter().map(Arbiter::handle).collect();
     bound.serve(&handles, &frontends)?;
     housekeeping(&config, &node, &partitions, readers, state, &facts, &gate, prometheus);

@@ -75,9 +75,20 @@ pub fn new_key() -> String {
     STANDARD.encode(key)
 }
 
+/// Writes `hub.env` with the keys that policies have now, whenever it is asked to.
+pub fn hub_env_writer(
+    config: &Config,
+    entity: &str,
+    storage: String,
+) -> impl Fn(&PolicySet) -> anyhow::Result<()> + use<> {
+    let (dir, hostname) = (config.data_dir.clone(), config.hostname.clone());
+    let entity = entity.to_owned();
+    move |policies| write_hub_env(&dir, &hostname, &entity, policies, &storage)
+}
+
 /// Writes `hub.env`: the connection strings that back ends and the command line use; `storage` is that of the hub's own
 /// blobs.
-pub fn write_hub_env(
+fn write_hub_env(
     dir: &Path,
     hostname: &str,
     entity: &str,

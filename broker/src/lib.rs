@@ -15,6 +15,7 @@ pub(crate) mod event_source;
 pub(crate) mod frontends;
 pub(crate) mod guard;
 pub mod http;
+pub(crate) mod hub_changes;
 pub(crate) mod jobs;
 pub mod logging;
 pub mod metrics;

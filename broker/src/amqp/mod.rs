@@ -101,4 +101,9 @@ impl AmqpContext {
         let connection = Arc::new(ConnectionConfig { handshake_ms, ..ConnectionConfig::default() });
         Arc::new(Self { options, connection, receivers: Receivers::default() })
     }
+
+    /// Detaches the receivers of consumer groups that are no more.
+    pub fn detach_deleted_groups(&self) {
+        self.receivers.keep(|group| self.options.events.has_consumer_group(group));
+    }
 }

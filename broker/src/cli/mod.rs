@@ -7,12 +7,14 @@ mod amqp_frames;
 pub mod c2d;
 pub mod ca;
 pub mod connection;
+pub mod consumer_group;
 pub mod device;
 pub mod events;
 mod hub_files;
 pub mod job;
 pub mod method;
 mod output;
+pub mod policy;
 pub mod query;
 pub mod simulate;
 pub mod storage;
@@ -85,6 +87,10 @@ pub enum Command {
     Job(job::JobArgs),
     /// Say which authorities may certify devices
     Ca(ca::CaArgs),
+    /// Say who may do what with the hub
+    Policy(policy::PolicyArgs),
+    /// Say who reads the events beside whom
+    ConsumerGroup(consumer_group::ConsumerGroupArgs),
     /// Open containers of the hub's own storage to others
     Storage(storage::StorageArgs),
 }
@@ -151,6 +157,8 @@ pub fn main() -> ExitCode {
         Command::C2d(args) => finish(run_client(c2d::run(&args))),
         Command::Job(args) => finish(run_client(job::run(&args))),
         Command::Ca(args) => finish(run_client(ca::run(&args))),
+        Command::Policy(args) => finish(run_client(policy::run(&args))),
+        Command::ConsumerGroup(args) => finish(run_client(consumer_group::run(&args))),
         Command::Storage(args) => finish(storage::run(&args)),
     }
 }

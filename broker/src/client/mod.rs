@@ -2,13 +2,14 @@
 //! program with the same connection string may do.
 //!
 //! [`connection_string`] says where and as whom, [`tls`] makes a trusted connection, [`sas`] signs, [`rest`] calls;
-//! [`twins`], [`queries`], [`messages`], [`jobs`] and [`certificates`] know what else can be asked for. [`device_http`] is a device's own side of HTTPS,
-//! [`websocket`] carries the protocols of the other ports.
+//! [`twins`], [`queries`], [`messages`], [`jobs`], [`certificates`] and [`hub`] know what else can be asked for. [`device_http`] is a
+//! device's own side of HTTPS, [`websocket`] carries the protocols of the other ports.
 
 pub mod certificates;
 pub mod connection_string;
 pub mod device_http;
 pub mod error;
+pub mod hub;
 pub mod jobs;
 pub mod messages;
 pub mod percent;

@@ -19,10 +19,12 @@ use super::HttpContext;
 use super::body::{self, BodyError};
 use super::device::{self, files, telemetry};
 use super::errors::{HttpError, Reply};
-use super::route::{Matched, Operation, route};
+use super::openapi;
+use super::route::{DigitalTwinCall, GroupCall, Matched, Operation, PolicyCall, route};
 use super::service::twins::Change;
 use super::service::{
-    bulk, certificates, devices, feedback, jobs, messages, modules, queries, routing, twins,
+    bulk, certificates, consumer_groups, devices, digital_twins, feedback, jobs, messages, modules,
+    policies, queries, routing, twins,
 };
 use crate::metrics::http::answered;
 
@@ -115,6 +117,10 @@ where
         Operation::GetJob => jobs::get(id, head, context).await,
         Operation::CancelJob => jobs::cancel(id, head, context).await,
         Operation::QueryJobs => jobs::query(head, context).await,
+        Operation::DigitalTwins(call) => digital_twins::act(call, &ids, head, body, context).await,
+        Operation::Policies(call) => policies::act(call, &ids, head, body, context).await,
+        Operation::ConsumerGroups(call) => consumer_groups::act(call, &ids, head, context).await,
+        Operation::OpenApi => Ok(openapi::reply()),
         Operation::NotBuilt(what) => Err(HttpError::NotBuilt(what)),
     }
 }
@@ -153,7 +159,8 @@ pub(super) fn wall_clock() -> UnixMs {
     UnixMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-fn label(operation: Operation) -> &'static str {
+/// The operation as metrics and the REST contract name it.
+pub(super) fn label(operation: Operation) -> &'static str {
     match operation {
         Operation::ListDevices => "list_devices",
         Operation::BulkRegistry => "bulk_registry",
@@ -199,6 +206,19 @@ fn label(operation: Operation) -> &'static str {
         Operation::GetJob => "get_job",
         Operation::CancelJob => "cancel_job",
         Operation::QueryJobs => "query_jobs",
+        Operation::DigitalTwins(DigitalTwinCall::Get) => "get_digital_twin",
+        Operation::DigitalTwins(DigitalTwinCall::Patch) => "patch_digital_twin",
+        Operation::DigitalTwins(DigitalTwinCall::Command) => "invoke_command",
+        Operation::Policies(PolicyCall::List) => "list_policies",
+        Operation::Policies(PolicyCall::Get) => "get_policy",
+        Operation::Policies(PolicyCall::Put) => "put_policy",
+        Operation::Policies(PolicyCall::Delete) => "delete_policy",
+        Operation::Policies(PolicyCall::Regenerate) => "regenerate_policy_key",
+        Operation::ConsumerGroups(GroupCall::List) => "list_consumer_groups",
+        Operation::ConsumerGroups(GroupCall::Get) => "get_consumer_group",
+        Operation::ConsumerGroups(GroupCall::Put) => "put_consumer_group",
+        Operation::ConsumerGroups(GroupCall::Delete) => "delete_consumer_group",
+        Operation::OpenApi => "openapi",
         Operation::NotBuilt(_) => "not_built",
     }
 }

@@ -11,6 +11,7 @@ pub mod errors;
 mod handle;
 pub mod health;
 mod listener;
+mod openapi;
 pub mod patience;
 mod registry;
 pub mod route;

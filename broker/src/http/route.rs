@@ -5,17 +5,23 @@
 //! percent-decoded exactly once (service-protocols.md 0 and 2.1). The query never takes part in routing, so any
 //! `api-version`, or none, is accepted. Read next: `handle.rs`, `service/devices.rs`.
 
+mod management;
+#[cfg(test)]
+mod tests;
+
 use hyper::Method;
 
 use super::service::routing::PartKind;
+pub use management::{GroupCall, PolicyCall};
+
 use Operation::{
     AbandonC2d, AbandonFeedback, AnnounceUpload, BulkRegistry, CancelJob, CompleteC2d,
     CompleteFeedback, DeleteCertificate, DeleteDevice, DeleteModule, DeleteRoutingPart,
-    DeviceStatistics, EndpointHealth, FinishUpload, GetCertificate, GetDevice, GetJob, GetModule,
-    GetRouting, GetRoutingPart, GetTwin, InvokeMethod, ListCertificates, ListDevices, ListModules,
-    NotBuilt, PatchTwin, PurgeC2d, PutCertificate, PutDevice, PutJob, PutModule, PutRouting,
-    PutRoutingPart, Query, QueryJobs, ReceiveC2d, ReceiveFeedback, RegenerateKeys, ReplaceTwin,
-    SendC2d, SendD2c, ServiceStatistics, TestRoute, TestRoutes,
+    DeviceStatistics, DigitalTwins, EndpointHealth, FinishUpload, GetCertificate, GetDevice,
+    GetJob, GetModule, GetRouting, GetRoutingPart, GetTwin, InvokeMethod, ListCertificates,
+    ListDevices, ListModules, NotBuilt, OpenApi, PatchTwin, PurgeC2d, PutCertificate, PutDevice,
+    PutJob, PutModule, PutRouting, PutRoutingPart, Query, QueryJobs, ReceiveC2d, ReceiveFeedback,
+    RegenerateKeys, ReplaceTwin, SendC2d, SendD2c, ServiceStatistics, TestRoute, TestRoutes,
 };
 
 /// What a request asks for.
@@ -109,8 +115,27 @@ pub enum Operation {
     CancelJob,
     /// `GET /jobs/v2/query?jobType=&jobStatus=`.
     QueryJobs,
+    /// `/digitaltwins/…`.
+    DigitalTwins(DigitalTwinCall),
+    /// `/policies…`.
+    Policies(PolicyCall),
+    /// `/consumerGroups…`.
+    ConsumerGroups(GroupCall),
+    /// `GET /openapi.json`: this very table.
+    OpenApi,
     /// A call of the protocol that this version does not carry out; the text names it.
     NotBuilt(&'static str),
+}
+
+/// A call about a digital twin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigitalTwinCall {
+    /// `GET /digitaltwins/{id}`.
+    Get,
+    /// `PATCH /digitaltwins/{id}`.
+    Patch,
+    /// `POST /digitaltwins/{id}[/components/{component}]/commands/{command}`.
+    Command,
 }
 
 /// A request that found its operation.
@@ -228,23 +253,29 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("GET", "configurations/{}", NotBuilt("configurations")),
     ("PUT", "configurations/{}", NotBuilt("configurations")),
     ("DELETE", "configurations/{}", NotBuilt("configurations")),
-    ("GET", "digitaltwins/{}", NotBuilt("digital twins")),
-    ("PATCH", "digitaltwins/{}", NotBuilt("digital twins")),
-    ("POST", "digitaltwins/{}/commands/{}", NotBuilt("digital twins")),
-    ("POST", "digitaltwins/{}/components/{}/commands/{}", NotBuilt("digital twins")),
+    ("GET", "digitaltwins/{}", DigitalTwins(DigitalTwinCall::Get)),
+    ("PATCH", "digitaltwins/{}", DigitalTwins(DigitalTwinCall::Patch)),
+    ("POST", "digitaltwins/{}/commands/{}", DigitalTwins(DigitalTwinCall::Command)),
+    ("POST", "digitaltwins/{}/components/{}/commands/{}", DigitalTwins(DigitalTwinCall::Command)),
     ("GET", "messages/serviceBound/feedback", ReceiveFeedback),
     ("DELETE", "messages/serviceBound/feedback/{}", CompleteFeedback),
     ("POST", "messages/serviceBound/feedback/{}/abandon", AbandonFeedback),
+    ("GET", "openapi.json", OpenApi),
     ("GET", "$iothub/websocket", NotBuilt("WebSocket")),
     ("GET", "$servicebus/websocket", NotBuilt("WebSocket")),
 ];
+
+/// Method, pattern and operation of every call, in the order in which they are looked at.
+pub(super) fn rows() -> impl Iterator<Item = &'static (&'static str, &'static str, Operation)> {
+    TABLE.iter().chain(management::TABLE)
+}
 
 /// Finds the operation of a request. `path` is the request target's path as it was sent, still encoded.
 pub fn route(method: &Method, path: &str) -> Result<Matched, RouteError> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let path = path.strip_suffix('/').unwrap_or(path);
     let mut allowed = Vec::new();
-    for (row_method, pattern, operation) in TABLE {
+    for (row_method, pattern, operation) in rows() {
         let Some(raw_ids) = matches(pattern, path) else { continue };
         if *row_method == method.as_str() {
             let ids = raw_ids.into_iter().map(percent_decode).collect::<Result<_, _>>()?;
@@ -299,82 +330,4 @@ fn percent_decode(text: &str) -> Result<String, RouteError> {
 
 fn echo(text: &str) -> String {
     text.chars().take(ECHO_CHARS_MAX).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(request: &str, expected: &str) {
-        let (method, path) = request.split_once(' ').unwrap();
-        let found = match route(&method.parse().unwrap(), path) {
-            Ok(matched) => format!("{:?} {:?}", matched.operation, matched.ids),
-            Err(error) => format!("error: {error}"),
-        };
-        assert_eq!(found, expected, "{request}");
-    }
-
-    #[test]
-    fn letter_case_and_a_trailing_slash_do_not_matter_but_the_case_of_ids_does() {
-        check("GET /devices", "ListDevices []");
-        check("GET /devices/", "ListDevices []");
-        check("GET /DEVICES/Dev-1", r#"GetDevice ["Dev-1"]"#);
-        check("PUT /Devices/dev1/", r#"PutDevice ["dev1"]"#);
-        check("DELETE /devices/dev1", r#"DeleteDevice ["dev1"]"#);
-    }
-
-    #[test]
-    fn ids_are_decoded_once() {
-        check("GET /devices/a%2Fb", r#"GetDevice ["a/b"]"#);
-        check("GET /devices/a%252Fb", r#"GetDevice ["a%2Fb"]"#);
-        check("GET /devices/a+b%2b", r#"GetDevice ["a+b+"]"#);
-        check("GET /devices/%F0%9F%90%9D", r#"GetDevice ["🐝"]"#);
-    }
-
-    #[test]
-    fn every_character_of_the_id_grammar_survives_encoding() {
-        let id = "azAZ09-:.+%_#*?!(),=@$'";
-        let encoded: String = id.bytes().map(|b| format!("%{b:02x}")).collect();
-        check(&format!("GET /devices/{encoded}"), &format!("GetDevice [{id:?}]"));
-    }
-
-    #[test]
-    fn broken_percent_encoding_is_its_own_error() {
-        for bad in ["%", "%4", "%zz", "a%4", "%c3%28", "%ff"] {
-            let text = format!("error: the path has a broken percent-encoding: {bad:?}");
-            check(&format!("GET /devices/{bad}"), &text);
-        }
-    }
-
-    #[test]
-    fn fixed_names_win_over_ids_only_for_their_own_method() {
-        check("POST /devices/query", "Query []");
-        check("GET /devices/query", r#"GetDevice ["query"]"#);
-        check("GET /jobs/v2", r#"NotBuilt("jobs") ["v2"]"#);
-    }
-
-    #[test]
-    fn a_known_path_with_a_wrong_method_names_the_right_ones() {
-        check("PATCH /devices/d1", "error: PATCH is not allowed here, only GET, PUT, DELETE");
-        check("DELETE /devices", "error: DELETE is not allowed here, only GET, POST");
-        check("GET /devices/d1/files", "error: GET is not allowed here, only POST");
-    }
-
-    #[test]
-    fn what_is_nowhere_is_unknown() {
-        for path in ["/", "/device", "/devices//", "/devices/d1/x", "//devices", "/twins"] {
-            let shown = path.trim_start_matches('/').trim_end_matches('/');
-            let Err(RouteError::UnknownPath(echoed)) = route(&Method::GET, path) else {
-                panic!("{path} was found")
-            };
-            assert!(echoed.contains(shown), "{path}");
-        }
-    }
-
-    #[test]
-    fn long_paths_are_not_echoed_whole() {
-        let path = format!("/{}", "x".repeat(5000));
-        let Err(error) = route(&Method::GET, &path) else { panic!("found") };
-        assert!(error.to_string().len() < 300);
-    }
 }

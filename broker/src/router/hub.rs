@@ -4,10 +4,11 @@
 use bytes::Bytes;
 use ironhub_domain::HubError;
 use ironhub_domain::auth::Policy;
+use ironhub_domain::device::Authentication;
 use ironhub_domain::document::{Document, DocumentKind};
 use ironhub_domain::partition::hub::DEFAULT_CONSUMER_GROUP;
 use ironhub_domain::partition::{Command, ConsumerGroup, Outcome};
-use ironhub_domain::registry::{IfMatch, PutMode};
+use ironhub_domain::registry::{IfMatch, PolicyKey, PutMode};
 use tokio::sync::watch;
 
 use super::{Router, fresh};
@@ -64,10 +65,49 @@ impl Router {
         self.state.watch_documents(kind)
     }
 
-    /// Creates or changes a shared access policy. Tokens that its old keys signed are worth nothing from here on; sessions
+    /// Creates or changes a shared access policy: as it is now, and whether it is new. Keys that are left empty stay as
+    /// they were, those of a new one are made here. Tokens that its old keys signed are worth nothing from here on; sessions
     /// that they opened stay until they renew.
-    pub async fn put_policy(&self, policy: Policy) -> Result<(), HubError> {
-        self.change_policies(Command::PutPolicy(policy)).await
+    pub async fn set_policy(&self, mut policy: Policy) -> Result<(Policy, bool), HubError> {
+        let _one_at_a_time = self.state.policies_turn().await;
+        let current = self.policies().get(&policy.name).map(|policy| policy.keys.clone());
+        let is_new = current.is_none();
+        let keys = current.unwrap_or_else(|| fresh::fresh(NodeFacts::now()).keys);
+        for (key, hub) in
+            [(&mut policy.keys.primary, keys.primary), (&mut policy.keys.secondary, keys.secondary)]
+        {
+            if key.is_empty() {
+                *key = hub;
+            }
+        }
+        self.change_policies(Command::PutPolicy(policy.clone())).await?;
+        Ok((policy, is_new))
+    }
+
+    /// Gives a shared access policy a new key, or lets its keys change places. `PolicyNotFound`.
+    pub async fn regenerate_policy_key(
+        &self,
+        name: &str,
+        key: PolicyKey,
+    ) -> Result<Policy, HubError> {
+        let _one_at_a_time = self.state.policies_turn().await;
+        let current = self.policies().get(name).cloned();
+        let current = current.ok_or_else(|| HubError::PolicyNotFound(name.to_owned()))?;
+        let made = fresh::fresh(NodeFacts::now()).keys;
+        let keys = key.rotate(&Authentication::Sas(current.keys.clone()), &made)?;
+        let policy = Policy { keys, ..current };
+        self.change_policies(Command::PutPolicy(policy.clone())).await?;
+        Ok(policy)
+    }
+
+    /// Changes whenever a shared access policy did.
+    pub fn watch_policies(&self) -> watch::Receiver<u64> {
+        self.state.watch_policies()
+    }
+
+    /// Changes whenever a consumer group was made or removed on this node.
+    pub fn watch_consumer_groups(&self) -> watch::Receiver<u64> {
+        self.state.watch_consumer_groups()
     }
 
     /// Removes a shared access policy. `PolicyNotFound`.
@@ -102,6 +142,8 @@ impl Router {
     /// Removes a consumer group; `InvalidArgument` if there is none of that name, or if it is `$Default`.
     pub async fn delete_consumer_group(&self, name: &str) -> Result<(), HubError> {
         let delete = Command::DeleteConsumerGroup(name.to_owned());
-        self.state.system().change(&delete).await.map(|_| ())
+        let outcome = self.state.system().change(&delete).await;
+        self.state.consumer_groups_changed();
+        outcome.map(|_| ())
     }
 }

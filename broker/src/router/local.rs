@@ -28,6 +28,11 @@ pub struct HubState {
     queries: Queries,
     /// One counter for each kind of document.
     documents: [watch::Sender<u64>; DocumentKind::ALL.len()],
+    /// Counts changes of shared access policies, and of consumer groups.
+    policy_changes: watch::Sender<u64>,
+    group_changes: watch::Sender<u64>,
+    /// Held while a policy is read and changed.
+    policies_turn: tokio::sync::Mutex<()>,
     /// Held while the facts take what the system partition says, so that an older answer never replaces a newer one.
     refresh: Mutex<()>,
 }
@@ -45,8 +50,18 @@ impl HubState {
         let queries = Queries::new(owners.clone());
         let notices = NoticeDesk::new(owners, feedback, file_uploads);
         let documents = DocumentKind::ALL.map(|_| watch::Sender::new(0));
-        let refresh = Mutex::default();
-        Arc::new(Self { facts, directories, system, notices, queries, documents, refresh })
+        Arc::new(Self {
+            facts,
+            directories,
+            system,
+            notices,
+            queries,
+            documents,
+            refresh: Mutex::default(),
+            policy_changes: watch::Sender::new(0),
+            group_changes: watch::Sender::new(0),
+            policies_turn: tokio::sync::Mutex::default(),
+        })
     }
 
     /// The applied records of this node.
@@ -73,7 +88,25 @@ impl HubState {
         let _one_at_a_time = self.refresh.lock();
         let policies = records::policies(self.store()).map_err(unreadable)?;
         self.facts.policies.store(Arc::new(policies.unwrap_or_default()));
+        self.policy_changes.send_modify(|count| *count += 1);
         Ok(())
+    }
+
+    /// Changes of policies that read them first take turns.
+    pub(super) async fn policies_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.policies_turn.lock().await
+    }
+
+    pub(super) fn watch_policies(&self) -> watch::Receiver<u64> {
+        self.policy_changes.subscribe()
+    }
+
+    pub(super) fn consumer_groups_changed(&self) {
+        self.group_changes.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn watch_consumer_groups(&self) -> watch::Receiver<u64> {
+        self.group_changes.subscribe()
     }
 
     /// What services are told of on the hub's own account.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::BitOr;
 
+use crate::HubError;
+
 /// A set of permissions.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Permissions(u8);
@@ -34,6 +36,20 @@ impl Permissions {
     /// Whether every permission of `wanted` is in this set.
     pub const fn contains(self, wanted: Self) -> bool {
         self.0 & wanted.0 == wanted.0
+    }
+
+    /// Reads documented names with commas between them, in any case and order.
+    pub fn parse(text: &str) -> Result<Self, HubError> {
+        text.split(',').map(str::trim).try_fold(Self::NONE, |all, name| {
+            let known = Self::NAMES.iter().find(|(_, known)| known.eq_ignore_ascii_case(name));
+            let shown: String = name.chars().take(64).collect();
+            let (flag, _) = known.ok_or_else(|| {
+                HubError::InvalidArgument(format!(
+                    "{shown:?} is none of RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect"
+                ))
+            })?;
+            Ok(all | *flag)
+        })
     }
 
     const NAMES: [(Self, &'static str); 4] = [

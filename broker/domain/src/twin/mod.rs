@@ -4,6 +4,7 @@
 //! time and the limits are parameters.
 
 pub mod check;
+pub mod digital;
 pub mod document;
 pub mod merge;
 pub mod metadata;

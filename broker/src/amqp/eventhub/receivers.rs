@@ -105,6 +105,25 @@ impl Receivers {
     }
 }
 
+impl Receivers {
+    /// Detaches the receivers of consumer groups that are no more.
+    pub(in crate::amqp) fn keep(&self, exists: impl Fn(&str) -> bool) {
+        let mut table = self.0.lock();
+        for (place, held) in &mut table.places {
+            if exists(&place.group) {
+                continue;
+            }
+            for receiver in held.drain(..) {
+                let text = format!("the consumer group {:?} was deleted", place.group);
+                // One that is gone at this moment needs no telling.
+                let _ = receiver.evict.send(Error::new(condition::NOT_FOUND, text));
+            }
+        }
+        // Seats of those that were told are given back to places that are not there any more, which is nothing.
+        table.places.retain(|_, held| !held.is_empty());
+    }
+}
+
 #[derive(Debug, PartialEq)]
 enum Verdict {
     /// Beside those that are there.
@@ -243,6 +262,19 @@ mod tests {
         drop(old);
         assert!(receivers.admit(Place::new("g", 0), claim("c:1")).is_err(), "b still owns it");
         assert!(evicted.try_recv().is_err());
+    }
+
+    #[test]
+    fn receivers_of_a_deleted_group_go_and_others_stay() {
+        let receivers = Receivers::default();
+        let admit = |group| receivers.admit(Place::new(group, 0), claim("a:1")).expect("free");
+        let ((_old, mut gone), (_kept, mut stays)) = (admit("Old"), admit("kept"));
+        receivers.keep(|group| group == "kept");
+        assert_eq!(gone.try_recv().expect("told").condition, condition::NOT_FOUND);
+        assert!(stays.try_recv().is_err());
+        let (_new, mut stays) = admit("old");
+        drop(_old);
+        assert!(stays.try_recv().is_err(), "a group of that name that is made later is another");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Twins, with documents written as JSON.
 
+mod digital;
 mod merging;
 mod reading;
 mod rules;
