@@ -56,6 +56,9 @@ struct Runner {
 impl Runner {
     /// Does what there is to do now; returns when there may be more.
     async fn round(&mut self) -> Result<Duration, HubError> {
+        if self.router.is_stopping() {
+            return Err(HubError::ShuttingDown);
+        }
         if !self.router.leads_hub() {
             self.under_way.clear();
             self.settled.clear();

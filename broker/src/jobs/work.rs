@@ -108,6 +108,9 @@ async fn work(router: &Router, job: &Job, stopped: &watch::Receiver<bool>) -> Re
         }
         let partitions = router.partitions();
         join_all((0..partitions).map(|partition| pass(router, job, partition, stopped))).await;
+        if router.is_stopping() {
+            return Err(HubError::ShuttingDown);
+        }
         let after = router.job_statistics(id)?;
         if after.pending + after.running > 0 && !*stopped.borrow() {
             tokio::time::sleep(RETRY).await;
@@ -159,7 +162,7 @@ async fn pass(router: &Router, job: &Job, partition: usize, stopped: &watch::Rec
     });
     chunks
         .flatten()
-        .take_while(|_| ready(!*stopped.borrow()))
+        .take_while(|_| ready(!*stopped.borrow() && !router.is_stopping()))
         .for_each_concurrent(at_once, |identity| async move {
             let done = match &job.action {
                 JobAction::UpdateTwin(twin) => {
@@ -200,6 +203,10 @@ async fn call_method(
         return Ok(());
     }
     let answer = router.call_method_of_job(identity, call.clone()).await;
+    if answer.is_err() && router.is_stopping() {
+        // That is the hub's doing: the row stays as it is, and after the restart its outcome is unknown.
+        return Err(HubError::ShuttingDown);
+    }
     let end = DeviceJobNote::Finish(answer.map_err(|error| DeviceJobError::new(&error)));
     for _ in 1..NOTES_MAX {
         match router.note_device_job(id, identity, end.clone()).await {

@@ -1,6 +1,7 @@
 //! Jobs over many devices: their documents in the system partition, their rows in the partitions of their targets.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use ironhub_cluster::GroupId;
 use ironhub_domain::HubError;
@@ -244,6 +245,11 @@ impl Router {
     /// Whether this node leads the partition of what concerns the hub as a whole.
     pub(crate) fn leads_hub(&self) -> bool {
         self.state.system().is_led()
+    }
+
+    /// Whether this node is about to end: sessions go, and what devices do not do then says nothing of them.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.facts().stopping.load(Ordering::Relaxed)
     }
 
     /// Now.

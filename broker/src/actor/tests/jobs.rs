@@ -1,3 +1,4 @@
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ironhub_domain::HubError;
@@ -9,6 +10,7 @@ use super::rig::*;
 use crate::jobs;
 use crate::partition::records;
 use crate::query::QueryRow;
+use crate::router::request::CloseReason;
 
 fn id() -> JobId {
     JobId::new("j").unwrap()
@@ -211,6 +213,34 @@ fn a_method_under_way_when_the_hub_stops_is_not_called_again() {
             assert_eq!(row.error.unwrap().code, code, "{name}");
         }
         assert!(client.sink.is_empty());
+    });
+}
+
+#[test]
+fn a_hub_that_says_goodbye_does_not_blame_devices() {
+    run(|| async {
+        let disks = Disks::new();
+        let hub = Hub::start(&disks, Default::default()).await;
+        hub.create("d").await;
+        let client = hub.connect(device()).await;
+        client.want(METHODS);
+        run_jobs(&hub);
+        hub.router.create_job(method_job(60)).await.unwrap();
+        client.method().await;
+        hub.state.facts().stopping.store(true, Ordering::Relaxed);
+        hub.router.close_sessions(CloseReason::ShuttingDown).await;
+        client.sink.closed().await;
+        // Whoever waits for the answer learns meanwhile that there is none.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(status(&hub, device()), DeviceJobStatus::Running);
+        hub.stop();
+        let hub = Hub::start(&disks, Default::default()).await;
+        run_jobs(&hub);
+        ended(&hub).await;
+        let row = hub.router.device_job(&id(), device()).unwrap().unwrap();
+        assert_eq!(row.error.unwrap().code, "OutcomeUnknown");
     });
 }
 
