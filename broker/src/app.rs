@@ -12,7 +12,7 @@ use ironhub_cluster::log::{FileDisk, LogOptions, LogStore, SegmentLog};
 use ironhub_cluster::partition::{NoPeers, Node, NodeConfig, limits};
 use ironhub_cluster::storage::{RocksOptions, RocksStore, StateStore};
 use ironhub_cluster::{GroupId, NodeId};
-use ironhub_domain::partition::{Retention, Stream};
+use ironhub_domain::partition::Retention;
 use tokio::sync::watch;
 
 use crate::actor::{Directory, NodeFacts, Owner, recall_connected, sweep};
@@ -20,17 +20,18 @@ use crate::amqp::{AmqpContext, AmqpOptions};
 use crate::blob::Storage;
 use crate::bootstrap::{self, NodeFile};
 use crate::config::{Config, ServeArgs};
-use crate::delivery::Health;
-use crate::event_source::HubEvents;
+use crate::delivery::{Deliveries, Health};
+use crate::event_source::{HubEvents, Others};
 use crate::frontends::{Bound, Frontends};
 use crate::http::{AdminContext, HttpContext};
 use crate::mqtt::MqttContext;
 use crate::net::accept::Gate;
 use crate::net::{authorities, certificates, tls};
-use crate::partition::{EventReader, Partition, PartitionMachine, Watermarks};
+use crate::partition::{Partition, PartitionMachine, Watermarks};
 use crate::router::request::CloseReason;
 use crate::router::{HubState, Router};
 use crate::shutdown::{self, Stop};
+use crate::trimming::trim;
 use crate::websocket::WebSockets;
 use crate::{frontends, guard, hub_changes, jobs, logging, metrics};
 
@@ -38,8 +39,6 @@ use crate::{frontends, guard, hub_changes, jobs, logging, metrics};
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// How often idle actors are looked for.
 const PASSIVATE_EVERY: Duration = Duration::from_secs(5);
-/// How often the event log is trimmed to its retention.
-const RETENTION_EVERY: Duration = Duration::from_secs(30);
 
 /// Runs a hub until it is told to stop; `Err` is what a person must read.
 pub fn run(args: ServeArgs) -> anyhow::Result<()> {
@@ -116,8 +115,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     actix_rt::spawn(certificate.clone().watch());
     let (drain, draining) = shutdown::channel();
     let gate = Gate::new(config.connections_max);
-    let readers = readers(&partitions[1..], &store, &watermarks)?;
-    let events = Arc::new(HubEvents::new(hub.info.clone(), readers.clone(), store.clone()));
+    let others = Others { facts: facts.clone(), watermarks: watermarks.clone() };
+    let events = Arc::new(HubEvents::new(hub.info.clone(), store.clone(), others)?);
     let policies = router.clone();
     let policies = Box::new(move || policies.policies());
     let mut amqp = AmqpOptions::new(
@@ -133,7 +132,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let amqp = AmqpContext::new(amqp);
     let blob = Arc::new(Storage::open(&config, disk_reserve(&config), NodeFacts::now())?);
     actix_rt::spawn(blob.clone().watch(NodeFacts::now));
-    let deliveries = Health::default();
+    let health = Health::default();
     let frontends = Frontends {
         mqtt: mqtt.clone(),
         amqp: amqp.clone(),
@@ -144,7 +143,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             blob: Some(blob.clone()),
             upload_ms: u64::try_from(config.upload.sas_ttl.as_millis()).unwrap_or(u64::MAX),
             upload_notifications: config.upload.notifications,
-            deliveries: deliveries.clone(),
+            deliveries: health.clone(),
             draining: draining.clone(),
         }),
         admin: Arc::new(AdminContext {
@@ -166,7 +165,17 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     hub_changes::follow(&router, &frontends.amqp, write);
     let handles: Vec<_> = workers.iter().map(Arbiter::handle).collect();
     bound.serve(&handles, &frontends)?;
-    housekeeping(&config, &node, &partitions, readers, state, &facts, &gate, prometheus);
+    let deliveries = Deliveries {
+        facts: facts.clone(),
+        partitions: partitions[1..].to_vec(),
+        store: store.clone(),
+        watermarks: watermarks.clone(),
+        blobs: blob,
+        health,
+    };
+    actix_rt::spawn(deliveries.run());
+    let logs = (facts.clone(), store, watermarks);
+    housekeeping(&config, &node, &partitions, logs, state, &facts, &gate, prometheus);
 
     for (name, address) in &addresses {
         tracing::info!(%address, "listening for {name}");
@@ -255,22 +264,6 @@ fn disk_reserve(config: &Config) -> u64 {
         .unwrap_or_else(|| guard::space(&config.data_dir).map_or(0, guard::disk_reserve))
 }
 
-/// One reader of the event log for each device partition.
-fn readers(
-    partitions: &[Partition],
-    store: &Arc<dyn StateStore>,
-    watermarks: &Watermarks,
-) -> anyhow::Result<Vec<EventReader>> {
-    let reader = |partition: &Partition| {
-        let group = partition.group();
-        let watermark = watermarks
-            .subscribe(group, Stream::BUILT_IN)
-            .context("a partition without watermark")?;
-        Ok(EventReader::new(store.clone(), group, Stream::BUILT_IN, watermark))
-    };
-    partitions.iter().map(reader).collect()
-}
-
 fn not_ready(partitions: Vec<Partition>, facts: Arc<NodeFacts>) -> crate::http::health::ReadyCheck {
     Box::new(move || {
         let mut reasons = Vec::new();
@@ -308,7 +301,7 @@ fn housekeeping(
     config: &Config,
     node: &Arc<Node<PartitionMachine>>,
     partitions: &[Partition],
-    readers: Vec<EventReader>,
+    logs: (Arc<NodeFacts>, Arc<dyn StateStore>, Watermarks),
     state: Arc<HubState>,
     facts: &Arc<NodeFacts>,
     gate: &Arc<Gate>,
@@ -342,16 +335,9 @@ fn housekeeping(
     actix_rt::spawn(sweep(swept));
     let age_ms = u64::try_from(config.retention_age.as_millis()).unwrap_or(u64::MAX);
     let retention = Retention { age_ms, bytes_max: config.retention_bytes };
-    for (partition, reader) in partitions[1..].iter().cloned().zip(readers) {
-        actix_rt::spawn(async move {
-            loop {
-                tokio::time::sleep(RETENTION_EVERY).await;
-                // The next round tries again.
-                if let Err(error) = partition.retain(&reader, &retention, NodeFacts::now()).await {
-                    tracing::warn!(group = partition.group().0, %error, "old events could not be dropped");
-                }
-            }
-        });
+    for partition in partitions[1..].iter().cloned() {
+        let (facts, store, watermarks) = logs.clone();
+        actix_rt::spawn(trim(partition, facts, store, watermarks, retention));
     }
 }
 

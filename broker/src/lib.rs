@@ -26,4 +26,5 @@ pub mod query;
 pub mod router;
 pub mod shutdown;
 pub(crate) mod system;
+pub(crate) mod trimming;
 pub mod websocket;

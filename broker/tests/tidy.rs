@@ -52,6 +52,8 @@ const NEVER: &[(&str, &[&str])] = &[
     ("broker/src/query/", FRONTENDS),
     ("broker/src/jobs/", FRONTENDS),
     ("broker/src/jobs/", &["crate::actor"]),
+    ("broker/src/delivery/", FRONTENDS),
+    ("broker/src/delivery/", &["crate::router"]),
     ("broker/src/partition/", FRONTENDS),
     ("broker/src/partition/", &["crate::actor", "crate::router"]),
     ("broker/src/blob/", FRONTENDS),

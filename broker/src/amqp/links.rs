@@ -135,7 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             (Address::Cbs, Role::Sender) => Ok((Link::CbsRequests, requests)),
             (Address::Cbs, Role::Receiver) => Ok((Link::CbsReplies, replies)),
             (Address::Management { .. }, role) => {
-                self.authorize(&self.management_paths())?;
+                self.authorize_management()?;
                 let target = attach.target.as_ref().and_then(|target| target.address.as_ref());
                 let target = target.map(|target| target.as_str().into());
                 Ok(match role {
@@ -165,19 +165,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         partition: &str,
         attach: &Attach,
     ) -> Result<(Link, AttachReply), Error> {
-        let events = &self.context.options.events;
-        self.authorize(&eventhub::paths(events.entity_name(), group, partition))?;
-        if !eventhub::is_entity(entity, &**events) {
+        let built_in = &self.context.options.events;
+        let found = eventhub::find(built_in, entity);
+        self.authorize(&eventhub::paths(&**found.as_ref().unwrap_or(built_in), group, partition))?;
+        let Some(events) = found else {
             let text = format!("there is no event hub {entity:?}");
             return Err(Error::new(condition::NOT_FOUND, text));
-        }
+        };
         let receivers = self.links.values().filter(|link| matches!(link, Link::Receiver(_)));
         if receivers.count() >= RECEIVERS_MAX {
             let text = format!("a connection has at most {RECEIVERS_MAX} receivers");
             return Err(Error::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
         }
         let Attached { receiver, reply } =
-            eventhub::attach(events, &self.context.receivers, attach, group, partition)?;
+            eventhub::attach(&events, &self.context.receivers, attach, group, partition)?;
         Ok((Link::Receiver(Box::new(receiver)), reply))
     }
 
@@ -212,7 +213,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let Ok(request) = request else { return };
         let answer = match self.links.get(link) {
             Some(Link::ManagementRequests) => {
-                eventhub::answer(&request, &*self.context.options.events)
+                let asked = eventhub::asked(&request, &self.context.options.events);
+                asked.map_or_else(
+                    |refusal| refusal,
+                    |source| match self.authorize(&eventhub::management_paths(&*source)) {
+                        Ok(()) => eventhub::answer(&request, &*source),
+                        Err(error) => Answer::failed(
+                            401,
+                            Some(condition::UNAUTHORIZED_ACCESS),
+                            &error.to_string(),
+                        ),
+                    },
+                )
             }
             Some(
                 Link::CbsRequests
@@ -297,14 +309,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.connection.close(Some(error));
     }
 
-    pub(super) fn management_paths(&self) -> [String; 2] {
-        let entity = self.context.options.events.entity_name();
-        [format!("{entity}/$management"), format!("{}/$management", address::BUILT_IN)]
+    /// Whether the client may ask for the properties of any event log; which one, its requests tell.
+    pub(super) fn authorize_management(&self) -> Result<(), Error> {
+        let events = &self.context.options.events;
+        let mut paths = eventhub::management_paths(&**events);
+        paths.extend(events.others().iter().map(|name| format!("{name}/$management")));
+        self.authorize(&paths)
     }
 
     /// Reading events and their properties takes ServiceConnect (service-protocols.md 1.1).
-    pub(super) fn authorize(&self, paths: &[String; 2]) -> Result<(), Error> {
-        let paths = [paths[0].as_str(), paths[1].as_str()];
+    pub(super) fn authorize(&self, paths: &[String]) -> Result<(), Error> {
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
         if self.grants.allow(Permissions::SERVICE_CONNECT, &paths, wall_clock()) {
             return Ok(());
         }

@@ -115,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let allowed = |link: &Link| match link {
             Link::CbsRequests | Link::CbsReplies => true,
             Link::ManagementRequests | Link::ManagementReplies { .. } => {
-                self.authorize(&self.management_paths()).is_ok()
+                self.authorize_management().is_ok()
             }
             Link::Receiver(receiver) => self.authorize(&receiver.paths()).is_ok(),
         };

@@ -81,9 +81,14 @@ impl BlobService {
     /// What storage clients need to use every container: the Azure SDKs' connection string for blobs at
     /// `https://{host}/ironhub-storage`. Always the same for a host; `blob.key` is what it stands for.
     pub fn connection_string(&self, host: &str) -> String {
-        let token = self.key.token(Resource::Account, ALL, NEVER);
+        let token = self.own_token();
         let token = token.trim_start_matches('?');
         format!("BlobEndpoint=https://{host}/{ACCOUNT};SharedAccessSignature={token}")
+    }
+
+    /// The query that opens every container for everything, `?` included.
+    pub(super) fn own_token(&self) -> String {
+        self.key.token(Resource::Account, ALL, NEVER)
     }
 
     /// Drops blocks whose tickets have ended; to be called now and then. Returns how many.

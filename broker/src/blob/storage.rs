@@ -6,11 +6,12 @@ use std::time::Duration;
 use ironhub_domain::time::UnixMs;
 
 use super::conditions::Conditions;
+use super::container::ContainerName;
 use super::error::BlobError;
 use super::exchange::SasContainer;
 use super::name::BlobName;
 use super::remote::RemoteStorage;
-use super::service::{BlobService, CONTAINER};
+use super::service::{ACCOUNT, BlobService, CONTAINER};
 use crate::config::Config;
 
 /// Where and how a device uploads. The URL is `https://{host_name}/{container_name}/{blob_name}{sas_token}`
@@ -67,6 +68,17 @@ impl Storage {
     /// Opens the container of a URL with a container's signature, here or elsewhere. Asks nobody yet.
     pub fn container(&self, sas_url: &str, now: UnixMs) -> Result<SasContainer, BlobError> {
         SasContainer::open(&self.service, &self.hostname, sas_url, now)
+    }
+
+    /// A container of this hub, for the hub itself: it may do everything, and a container that is not there is made by the
+    /// first write.
+    pub fn own_container(
+        &self,
+        name: &ContainerName,
+        now: UnixMs,
+    ) -> Result<SasContainer, BlobError> {
+        let token = self.service.own_token();
+        self.container(&format!("https://{}/{ACCOUNT}/{name}{token}", self.hostname), now)
     }
 
     /// Clears away what waits in vain, until dropped.

@@ -9,6 +9,7 @@ pub mod ca;
 pub mod connection;
 pub mod consumer_group;
 pub mod device;
+pub mod endpoint;
 pub mod events;
 mod hub_files;
 pub mod job;
@@ -16,6 +17,7 @@ pub mod method;
 mod output;
 pub mod policy;
 pub mod query;
+pub mod route;
 pub mod simulate;
 pub mod storage;
 mod table;
@@ -91,6 +93,10 @@ pub enum Command {
     Policy(policy::PolicyArgs),
     /// Say who reads the events beside whom
     ConsumerGroup(consumer_group::ConsumerGroupArgs),
+    /// Say which messages go where
+    Route(route::RouteArgs),
+    /// Add and watch the places that routes lead to
+    Endpoint(endpoint::EndpointArgs),
     /// Open containers of the hub's own storage to others
     Storage(storage::StorageArgs),
 }
@@ -159,6 +165,8 @@ pub fn main() -> ExitCode {
         Command::Ca(args) => finish(run_client(ca::run(&args))),
         Command::Policy(args) => finish(run_client(policy::run(&args))),
         Command::ConsumerGroup(args) => finish(run_client(consumer_group::run(&args))),
+        Command::Route(args) => finish(run_client(route::run(&args))),
+        Command::Endpoint(args) => finish(run_client(endpoint::run(&args))),
         Command::Storage(args) => finish(storage::run(&args)),
     }
 }

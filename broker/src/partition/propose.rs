@@ -62,8 +62,13 @@ impl Partition {
 
     /// Proposes a change of records and waits until it is durable and applied; a refusal by the rules is an error.
     pub async fn change(&self, command: &Command) -> Result<Outcome, HubError> {
+        self.commit(commands::encode(command)).await
+    }
+
+    /// Proposes a command from [`commands`] and waits until it is durable and applied; a refusal by the rules is an error.
+    pub async fn commit(&self, command: Bytes) -> Result<Outcome, HubError> {
         let wrong = |error| hub_error(self.group(), error);
-        let answer = self.0.propose(commands::encode(command)).map_err(wrong)?;
+        let answer = self.0.propose(command).map_err(wrong)?;
         match answer.await.map_err(|_| HubError::ShuttingDown)?.map_err(wrong)? {
             Outcome::Refused(refusal) => Err(refusal),
             outcome => Ok(outcome),

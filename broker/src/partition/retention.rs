@@ -2,7 +2,7 @@
 
 use ironhub_cluster::storage::StorageError;
 use ironhub_domain::partition::retention::Stretch;
-use ironhub_domain::partition::{Command, Retention, TrimMark};
+use ironhub_domain::partition::{Command, EventLog, Retention, TrimMark};
 use ironhub_domain::time::UnixMs;
 
 use super::reader::EventReader;
@@ -19,10 +19,17 @@ pub fn trim_command(
     let (sequence, offset) = reader.find_row(&log, |row| {
         cutoff.keeps(Stretch { first_offset: row.first_offset, last_enqueued: row.last_enqueued })
     })?;
+    Ok(trim(reader, &log, sequence, offset))
+}
+
+/// The command that drops what stands before `next` and was delivered, if a whole row did.
+pub fn delivered_command(reader: &EventReader, next: u64) -> Result<Option<Command>, StorageError> {
+    let log = reader.bounds();
+    let (sequence, offset) = reader.find_row(&log, |row| row.end() > next)?;
+    Ok(trim(reader, &log, sequence, offset))
+}
+
+fn trim(reader: &EventReader, log: &EventLog, sequence: u64, offset: u64) -> Option<Command> {
     let changes = sequence > log.first_sequence;
-    Ok(changes.then_some(Command::TrimEvents(TrimMark {
-        stream: reader.stream(),
-        sequence,
-        offset,
-    })))
+    changes.then_some(Command::TrimEvents(TrimMark { stream: reader.stream(), sequence, offset }))
 }

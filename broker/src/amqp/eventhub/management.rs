@@ -1,5 +1,7 @@
 //! READ requests of `$management` (service-protocols.md 4.3).
 
+use std::sync::Arc;
+
 use ironhub_domain::partition::EventLog;
 use ironhub_wire::amqp::{Array, Map, Text, Value, condition};
 
@@ -12,7 +14,7 @@ use crate::amqp::requests::{Answer, Request};
 const EVENT_HUB: &str = "com.microsoft:eventhub";
 const PARTITION: &str = "com.microsoft:partition";
 
-/// Answers a request.
+/// Answers a request about an event log.
 pub(in crate::amqp) fn answer(request: &Request, source: &dyn EventSource) -> Answer {
     match request.text("operation") {
         Some("READ") => {}
@@ -20,12 +22,6 @@ pub(in crate::amqp) fn answer(request: &Request, source: &dyn EventSource) -> An
             let text = format!("operation {:?} is not offered, only READ", other.unwrap_or(""));
             return Answer::failed(400, Some(condition::NOT_ALLOWED), &text);
         }
-    }
-    // Clients that name no event hub can only mean the one that there is.
-    let name = request.text("name").unwrap_or(source.entity_name());
-    if !is_entity(name, source) {
-        let text = format!("there is no event hub {name:?}");
-        return Answer::failed(404, Some(condition::NOT_FOUND), &text);
     }
     match request.text("type") {
         Some(EVENT_HUB) => Answer::ok(Value::Map(event_hub(source))),
@@ -37,10 +33,36 @@ pub(in crate::amqp) fn answer(request: &Request, source: &dyn EventSource) -> An
     }
 }
 
-/// Whether a name means the hub's one event hub.
-pub(in crate::amqp) fn is_entity(name: &str, source: &dyn EventSource) -> bool {
-    address::is_exactly_built_in(name)
-        || address::relative(name).eq_ignore_ascii_case(source.entity_name())
+/// The event log that a name means; `built_in` is that of the hub itself.
+pub(in crate::amqp) fn find(
+    built_in: &Arc<dyn EventSource>,
+    name: &str,
+) -> Option<Arc<dyn EventSource>> {
+    let path = address::relative(name);
+    let is_built_in =
+        address::is_exactly_built_in(name) || path.eq_ignore_ascii_case(built_in.entity_name());
+    if is_built_in { Some(built_in.clone()) } else { built_in.other(path) }
+}
+
+/// The event log that a request is about. Clients that name none mean the built-in one.
+pub(in crate::amqp) fn asked(
+    request: &Request,
+    built_in: &Arc<dyn EventSource>,
+) -> Result<Arc<dyn EventSource>, Answer> {
+    let Some(name) = request.text("name") else { return Ok(built_in.clone()) };
+    find(built_in, name).ok_or_else(|| {
+        let text = format!("there is no event hub {name:?}");
+        Answer::failed(404, Some(condition::NOT_FOUND), &text)
+    })
+}
+
+/// Names of where an event log's properties are asked for, for a token's scope.
+pub(in crate::amqp) fn management_paths(source: &dyn EventSource) -> Vec<String> {
+    let mut paths = vec![format!("{}/$management", source.entity_name())];
+    if source.is_built_in() {
+        paths.push(format!("{}/$management", address::BUILT_IN));
+    }
+    paths
 }
 
 fn event_hub(source: &dyn EventSource) -> Map {

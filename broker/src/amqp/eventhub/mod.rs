@@ -11,7 +11,7 @@ mod redirect;
 mod render;
 mod source;
 
-pub(super) use management::{answer, is_entity};
+pub(super) use management::{answer, asked, find, management_paths};
 pub(super) use receive::{Attached, Receiver, attach, paths};
 pub use receivers::Receivers;
 pub(super) use redirect::redirect;

@@ -107,7 +107,8 @@ pub(in crate::amqp) fn attach(
             (Feed::Starting(tokio::task::spawn_blocking(search)), 0)
         }
     };
-    let (seat, evicted) = receivers.admit(Place::new(group, partition), claim(attach)?)?;
+    let (seat, evicted) =
+        receivers.admit(Place::new(source.entity_name(), group, partition), claim(attach)?)?;
     let runtime_metrics =
         attach.desired_capabilities.iter().any(|wanted| *wanted == RUNTIME_METRIC);
     let granted = runtime_metrics.then_some(Symbol::from_static(RUNTIME_METRIC));
@@ -159,8 +160,8 @@ fn claim(attach: &Attach) -> Result<Claim, Error> {
 
 impl Receiver {
     /// Names of what it reads, for a token's scope: through the entity, and as on the hub's own name.
-    pub(in crate::amqp) fn paths(&self) -> [String; 2] {
-        paths(self.source.entity_name(), &self.group, &self.partition.to_string())
+    pub(in crate::amqp) fn paths(&self) -> Vec<String> {
+        paths(&*self.source, &self.group, &self.partition.to_string())
     }
 
     /// The client granted credit and wants what there is now, then the rest of its credit back.
@@ -296,9 +297,17 @@ impl Drop for Receiver {
 }
 
 /// Names of a partition, for a token's scope.
-pub(in crate::amqp) fn paths(entity: &str, group: &str, partition: &str) -> [String; 2] {
+pub(in crate::amqp) fn paths(
+    source: &dyn EventSource,
+    group: &str,
+    partition: &str,
+) -> Vec<String> {
     let rest = format!("ConsumerGroups/{group}/Partitions/{partition}");
-    [format!("{entity}/{rest}"), format!("{}/{rest}", address::BUILT_IN)]
+    let mut paths = vec![format!("{}/{rest}", source.entity_name())];
+    if source.is_built_in() {
+        paths.push(format!("{}/{rest}", address::BUILT_IN));
+    }
+    paths
 }
 
 fn finished<T>(result: Result<Result<T, HubError>, tokio::task::JoinError>) -> Result<T, Error> {

@@ -18,16 +18,18 @@ struct Table {
     places: HashMap<Place, Vec<Held>>,
 }
 
-/// One partition as one consumer group sees it; the group's name in lower case.
+/// One partition of an event log as one consumer group sees it; names in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
+    entity: String,
     group: String,
     partition: u32,
 }
 
 impl Place {
-    pub(super) fn new(group: &str, partition: u32) -> Self {
-        Self { group: group.to_ascii_lowercase(), partition }
+    pub(super) fn new(entity: &str, group: &str, partition: u32) -> Self {
+        let (entity, group) = (entity.to_ascii_lowercase(), group.to_ascii_lowercase());
+        Self { entity, group, partition }
     }
 }
 
@@ -204,7 +206,7 @@ mod tests {
         let mut seats = Vec::new();
         let mut log = Vec::new();
         for arrival in arrivals.split_whitespace() {
-            match receivers.admit(Place::new("$Default", 0), claim(arrival)) {
+            match receivers.admit(Place::new("eh", "$Default", 0), claim(arrival)) {
                 Ok((seat, evicted)) => {
                     log.push("in".to_owned());
                     for (name, _, old) in &mut seats {
@@ -245,22 +247,29 @@ mod tests {
     #[test]
     fn a_place_that_is_given_back_can_be_taken() {
         let receivers = Receivers::default();
-        let seat = receivers.admit(Place::new("g", 0), claim("a:9")).expect("free");
-        assert!(receivers.admit(Place::new("G", 0), claim("b:1")).is_err(), "names have no case");
-        assert!(receivers.admit(Place::new("g", 1), claim("b:1")).is_ok());
-        assert!(receivers.admit(Place::new("h", 0), claim("b:1")).is_ok());
+        let seat = receivers.admit(Place::new("eh", "g", 0), claim("a:9")).expect("free");
+        assert!(
+            receivers.admit(Place::new("eh", "G", 0), claim("b:1")).is_err(),
+            "names have no case"
+        );
+        assert!(receivers.admit(Place::new("eh", "g", 1), claim("b:1")).is_ok());
+        assert!(receivers.admit(Place::new("eh", "h", 0), claim("b:1")).is_ok());
+        assert!(receivers.admit(Place::new("other", "g", 0), claim("b:1")).is_ok());
         drop(seat);
-        assert!(receivers.admit(Place::new("g", 0), claim("b:1")).is_ok());
+        assert!(receivers.admit(Place::new("eh", "g", 0), claim("b:1")).is_ok());
     }
 
     #[test]
     fn an_evicted_receiver_that_leaves_late_does_not_take_the_new_one_along() {
         let receivers = Receivers::default();
-        let (old, _) = receivers.admit(Place::new("g", 0), claim("a:1")).expect("free");
+        let (old, _) = receivers.admit(Place::new("eh", "g", 0), claim("a:1")).expect("free");
         let (_new, mut evicted) =
-            receivers.admit(Place::new("g", 0), claim("b:2")).expect("higher");
+            receivers.admit(Place::new("eh", "g", 0), claim("b:2")).expect("higher");
         drop(old);
-        assert!(receivers.admit(Place::new("g", 0), claim("c:1")).is_err(), "b still owns it");
+        assert!(
+            receivers.admit(Place::new("eh", "g", 0), claim("c:1")).is_err(),
+            "b still owns it"
+        );
         assert!(evicted.try_recv().is_err());
     }
 

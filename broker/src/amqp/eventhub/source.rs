@@ -1,18 +1,35 @@
 //! Where events come from: what the application hands in.
 
+use std::sync::Arc;
+
 use ironhub_domain::HubError;
 use ironhub_domain::event::{Event, StartPosition};
 use ironhub_domain::partition::EventLog;
 use ironhub_domain::time::UnixMs;
 use tokio::sync::watch;
 
-/// The event log of a hub, as consumers see it. Partitions are numbered from 0.
+/// An event log of a hub, as consumers see it: the built-in one, or that of an endpoint. Partitions are numbered from 0.
 pub trait EventSource: Send + Sync + 'static {
     /// Number of partitions.
     fn partition_count(&self) -> u32;
 
     /// Name of the event hub: EntityPath in connection strings.
     fn entity_name(&self) -> &str;
+
+    /// The event log of an endpoint, by its name in any case; only the built-in log knows the others.
+    fn other(&self, _name: &str) -> Option<Arc<dyn EventSource>> {
+        None
+    }
+
+    /// The names of the others.
+    fn others(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether it is the built-in one, which is also `messages/events` on the hub's own name.
+    fn is_built_in(&self) -> bool {
+        true
+    }
 
     /// When the hub was created.
     fn created_at(&self) -> UnixMs;
