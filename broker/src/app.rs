@@ -103,7 +103,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         [config.feedback, config.file_notifications],
     );
     let router = Router::new(state.clone());
-    router.start_routing().await?;
+    router.start().await?;
 
     let served = match &config.tls {
         Some((cert, key)) => {

@@ -150,6 +150,10 @@ pub(super) enum IdentityAsk {
         if_match: IfMatch,
         reply: Reply<()>,
     },
+    /// Makes its twin what configurations want, and those of a device's modules.
+    Configure {
+        reply: Reply<()>,
+    },
     Invoke {
         call: MethodCall,
         reply: Reply<Dispatched>,

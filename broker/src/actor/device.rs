@@ -153,6 +153,7 @@ impl DeviceActor {
             IdentityAsk::UpdateTwinOfJob { job, update, if_match, reply } => {
                 self.update_twin_of_job(module, job, update, if_match, reply, ctx);
             }
+            IdentityAsk::Configure { reply } => self.configure(module, reply, ctx),
             IdentityAsk::Invoke { call, reply } => self.invoke(module, call, reply, ctx),
             IdentityAsk::Module { reply } => {
                 let view = match module {

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use ironhub_domain::auth::{Authority, PeerCertificate, PolicySet};
 use ironhub_domain::time::UnixMs;
 
+use super::configurations::Configurations;
 use super::routes::Routes;
 use super::settings::DeviceSettings;
 
@@ -26,6 +27,8 @@ pub(crate) struct NodeFacts {
     pub(crate) authorities: ArcSwap<Vec<Authority>>,
     /// Where messages and events go, replaced when it changes.
     pub(crate) routes: ArcSwap<Routes>,
+    /// What twins are to be like, replaced when it changes.
+    pub(crate) configurations: ArcSwap<Configurations>,
     /// How certificates are checked against them.
     pub(crate) verify_chain: ChainVerifier,
     /// New sessions are refused: memory is above its mark.
@@ -50,6 +53,7 @@ impl NodeFacts {
             policies: ArcSwap::from_pointee(policies),
             authorities: ArcSwap::from_pointee(authorities),
             routes: ArcSwap::default(),
+            configurations: ArcSwap::default(),
             verify_chain,
             overloaded: AtomicBool::new(false),
             stopping: AtomicBool::new(false),

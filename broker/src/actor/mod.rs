@@ -8,6 +8,7 @@
 
 mod c2d;
 mod call;
+mod configurations;
 mod control;
 mod device;
 mod directory;
@@ -31,6 +32,7 @@ pub(crate) mod tests;
 mod twin;
 mod upload;
 
+pub(crate) use configurations::{Configurations, target as configuration_target};
 pub(crate) use directory::Directory;
 pub(crate) use facts::NodeFacts;
 pub(crate) use handle::DeviceHandle;

@@ -54,6 +54,7 @@ impl DeviceActor {
             let view = outcome.and_then(|outcome| match outcome {
                 Outcome::Device(identity) => {
                     actor.adopt(identity, ctx);
+                    actor.keep_configured(None, None, ctx);
                     actor.device_view()
                 }
                 other => Err(unexpected(&other)),
@@ -81,6 +82,7 @@ impl DeviceActor {
                 if let Some(notice) = notice {
                     actor.tell_changed(module.as_ref(), &twin, notice, ctx);
                 }
+                actor.keep_configured(module.as_ref(), Some(&twin.assigned), ctx);
                 Ok(())
             });
             let _ = reply.send(done);
@@ -135,6 +137,7 @@ impl DeviceActor {
             let view = outcome.and_then(|outcome| match outcome {
                 Outcome::Module(identity) => {
                     actor.adopt_module(&identity, ctx);
+                    actor.keep_configured(Some(&identity.id), None, ctx);
                     actor.module_view(*identity)
                 }
                 other => Err(unexpected(&other)),

@@ -123,6 +123,11 @@ impl DeviceHandle {
         .await
     }
 
+    /// Makes the twin what configurations want, and those of a device's modules.
+    pub(crate) async fn configure(&self, module: Option<ModuleId>) -> Result<(), HubError> {
+        self.ask_identity(module, |reply| IdentityAsk::Configure { reply }).await
+    }
+
     /// Calls a direct method. The two time limits run one after the other (device-protocols.md 7.5); whoever waits keeps
     /// them, so the actor needs no timer: it sees that nobody waits any more.
     pub(crate) async fn invoke_method(

@@ -120,6 +120,14 @@ pub(super) struct Sender {
 }
 
 impl Sender {
+    pub(super) fn is_module(&self) -> bool {
+        self.module.is_some()
+    }
+
+    pub(super) fn twin(&self) -> &Twin {
+        &self.twin
+    }
+
     pub(super) fn row(&self) -> TwinRow<'_> {
         let (authentication, etag) = match &self.module {
             Some(module) => (&module.authentication, &module.etag),
@@ -143,7 +151,7 @@ impl Sender {
                 device_scope: self.device.device_scope.as_deref(),
             },
             twin: &self.twin,
-            configurations: None,
+            configurations: Some(&self.twin.assigned).filter(|assigned| !assigned.is_empty()),
         }
     }
 }
@@ -203,7 +211,8 @@ impl Owner {
         if !routes.table.needs_twin(origin.source) {
             return None;
         }
-        match self.load_sender(origin) {
+        let identity = IdentityId { device: origin.device.clone(), module: origin.module.clone() };
+        match self.load_sender(&identity) {
             Ok(sender) => sender,
             Err(error) => {
                 tracing::error!(%error, "a sender's twin cannot be read; routes see none");
@@ -212,19 +221,19 @@ impl Owner {
         }
     }
 
-    fn load_sender(&self, origin: &Origin) -> Result<Option<Sender>, HubError> {
-        let identity = IdentityId { device: origin.device.clone(), module: origin.module.clone() };
-        let Some(device) = self.load_identity(&origin.device)? else { return Ok(None) };
-        let module = match &origin.module {
+    /// An identity with its twin.
+    pub(super) fn load_sender(&self, identity: &IdentityId) -> Result<Option<Sender>, HubError> {
+        let Some(device) = self.load_identity(&identity.device)? else { return Ok(None) };
+        let module = match &identity.module {
             Some(id) => {
-                self.read(|store, group| records::module(store, group, &origin.device, id))?
+                self.read(|store, group| records::module(store, group, &identity.device, id))?
             }
             None => None,
         };
         let created = module.as_ref().map_or(device.created, |module| module.created);
-        let twin = self.read(|store, group| records::twin(store, group, &identity))?;
+        let twin = self.read(|store, group| records::twin(store, group, identity))?;
         Ok(Some(Sender {
-            presence: self.presence(&identity)?,
+            presence: self.presence(identity)?,
             twin: twin.unwrap_or_else(|| Twin::new(created)),
             device,
             module,

@@ -57,8 +57,11 @@ impl DeviceActor {
             limits: self.owner.facts().settings.twin_limits,
             now,
         }));
-        self.change_and_tell(&command, told, ctx, move |_, outcome, _| {
-            let version = changed(outcome).map(|change| change.twin.reported.version);
+        self.change_and_tell(&command, told, ctx, move |actor, outcome, ctx| {
+            let version = changed(outcome).map(|TwinChange { twin, .. }| {
+                actor.keep_configured(module.as_ref(), Some(&twin.assigned), ctx);
+                twin.reported.version
+            });
             let _ = reply.send(version);
         });
     }
@@ -86,6 +89,7 @@ impl DeviceActor {
         let command = Command::UpdateTwin(Box::new(UpdateTwin {
             identity: self.identity_id(module.as_ref()),
             update,
+            assigned: None,
             precondition,
             limits: self.owner.facts().settings.twin_limits,
             now,
@@ -95,6 +99,7 @@ impl DeviceActor {
                 if let Some(notice) = notice {
                     actor.tell_changed(module.as_ref(), &twin, notice, ctx);
                 }
+                actor.keep_configured(module.as_ref(), Some(&twin.assigned), ctx);
                 actor.twin_view(module.as_ref(), twin)
             });
             let _ = reply.send(view);
@@ -231,7 +236,7 @@ impl DeviceActor {
     }
 }
 
-fn changed(outcome: Result<Outcome, HubError>) -> Result<TwinChange, HubError> {
+pub(super) fn changed(outcome: Result<Outcome, HubError>) -> Result<TwinChange, HubError> {
     match outcome? {
         Outcome::Twin(change) => Ok(*change),
         other => Err(unexpected(&other)),

@@ -20,11 +20,13 @@ use super::body::{self, BodyError};
 use super::device::{self, files, telemetry};
 use super::errors::{HttpError, Reply};
 use super::openapi;
-use super::route::{DigitalTwinCall, GroupCall, Matched, Operation, PolicyCall, route};
+use super::route::{
+    ConfigurationCall, DigitalTwinCall, GroupCall, Matched, Operation, PolicyCall, route,
+};
 use super::service::twins::Change;
 use super::service::{
-    bulk, certificates, consumer_groups, devices, digital_twins, feedback, jobs, messages, modules,
-    policies, queries, routing, twins,
+    bulk, certificates, configurations, consumer_groups, devices, digital_twins, feedback, jobs,
+    messages, modules, policies, queries, routing, twins,
 };
 use crate::metrics::http::answered;
 
@@ -117,6 +119,7 @@ where
         Operation::GetJob => jobs::get(id, head, context).await,
         Operation::CancelJob => jobs::cancel(id, head, context).await,
         Operation::QueryJobs => jobs::query(head, context).await,
+        Operation::Configurations(call) => configurations::act(call, id, head, body, context).await,
         Operation::DigitalTwins(call) => digital_twins::act(call, &ids, head, body, context).await,
         Operation::Policies(call) => policies::act(call, &ids, head, body, context).await,
         Operation::ConsumerGroups(call) => consumer_groups::act(call, &ids, head, context).await,
@@ -206,6 +209,12 @@ pub(super) fn label(operation: Operation) -> &'static str {
         Operation::GetJob => "get_job",
         Operation::CancelJob => "cancel_job",
         Operation::QueryJobs => "query_jobs",
+        Operation::Configurations(ConfigurationCall::List) => "list_configurations",
+        Operation::Configurations(ConfigurationCall::Get) => "get_configuration",
+        Operation::Configurations(ConfigurationCall::Put) => "put_configuration",
+        Operation::Configurations(ConfigurationCall::Delete) => "delete_configuration",
+        Operation::Configurations(ConfigurationCall::Test) => "test_configuration_queries",
+        Operation::Configurations(ConfigurationCall::Apply) => "apply_configuration_content",
         Operation::DigitalTwins(DigitalTwinCall::Get) => "get_digital_twin",
         Operation::DigitalTwins(DigitalTwinCall::Patch) => "patch_digital_twin",
         Operation::DigitalTwins(DigitalTwinCall::Command) => "invoke_command",

@@ -16,12 +16,13 @@ pub use management::{GroupCall, PolicyCall};
 
 use Operation::{
     AbandonC2d, AbandonFeedback, AnnounceUpload, BulkRegistry, CancelJob, CompleteC2d,
-    CompleteFeedback, DeleteCertificate, DeleteDevice, DeleteModule, DeleteRoutingPart,
-    DeviceStatistics, DigitalTwins, EndpointHealth, FinishUpload, GetCertificate, GetDevice,
-    GetJob, GetModule, GetRouting, GetRoutingPart, GetTwin, InvokeMethod, ListCertificates,
-    ListDevices, ListModules, NotBuilt, OpenApi, PatchTwin, PurgeC2d, PutCertificate, PutDevice,
-    PutJob, PutModule, PutRouting, PutRoutingPart, Query, QueryJobs, ReceiveC2d, ReceiveFeedback,
-    RegenerateKeys, ReplaceTwin, SendC2d, SendD2c, ServiceStatistics, TestRoute, TestRoutes,
+    CompleteFeedback, Configurations, DeleteCertificate, DeleteDevice, DeleteModule,
+    DeleteRoutingPart, DeviceStatistics, DigitalTwins, EndpointHealth, FinishUpload,
+    GetCertificate, GetDevice, GetJob, GetModule, GetRouting, GetRoutingPart, GetTwin,
+    InvokeMethod, ListCertificates, ListDevices, ListModules, NotBuilt, OpenApi, PatchTwin,
+    PurgeC2d, PutCertificate, PutDevice, PutJob, PutModule, PutRouting, PutRoutingPart, Query,
+    QueryJobs, ReceiveC2d, ReceiveFeedback, RegenerateKeys, ReplaceTwin, SendC2d, SendD2c,
+    ServiceStatistics, TestRoute, TestRoutes,
 };
 
 /// What a request asks for.
@@ -115,6 +116,8 @@ pub enum Operation {
     CancelJob,
     /// `GET /jobs/v2/query?jobType=&jobStatus=`.
     QueryJobs,
+    /// `/configurations…`.
+    Configurations(ConfigurationCall),
     /// `/digitaltwins/…`.
     DigitalTwins(DigitalTwinCall),
     /// `/policies…`.
@@ -125,6 +128,23 @@ pub enum Operation {
     OpenApi,
     /// A call of the protocol that this version does not carry out; the text names it.
     NotBuilt(&'static str),
+}
+
+/// A call about configurations (service-protocols.md 2.11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigurationCall {
+    /// `GET /configurations?top=N`.
+    List,
+    /// `GET /configurations/{id}`.
+    Get,
+    /// `PUT /configurations/{id}`: create, or change with `If-Match`.
+    Put,
+    /// `DELETE /configurations/{id}`.
+    Delete,
+    /// `POST /configurations/testQueries`.
+    Test,
+    /// `POST /devices/{id}/applyConfigurationContent`.
+    Apply,
 }
 
 /// A call about a digital twin.
@@ -196,7 +216,7 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("DELETE", "devices/{}/modules/{}", DeleteModule),
     ("DELETE", "devices/{}/commands", PurgeC2d),
     ("DELETE", "devices/{}/modules/{}/commands", PurgeC2d),
-    ("POST", "devices/{}/applyConfigurationContent", NotBuilt("configurations")),
+    ("POST", "devices/{}/applyConfigurationContent", Configurations(ConfigurationCall::Apply)),
     ("POST", "devices/{}/messages/events", SendD2c),
     ("POST", "devices/{}/modules/{}/messages/events", SendD2c),
     ("GET", "devices/{}/messages/deviceBound", ReceiveC2d),
@@ -248,11 +268,11 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("GET", "jobs", NotBuilt("jobs")),
     ("GET", "jobs/{}", NotBuilt("jobs")),
     ("DELETE", "jobs/{}", NotBuilt("jobs")),
-    ("GET", "configurations", NotBuilt("configurations")),
-    ("POST", "configurations/testQueries", NotBuilt("configurations")),
-    ("GET", "configurations/{}", NotBuilt("configurations")),
-    ("PUT", "configurations/{}", NotBuilt("configurations")),
-    ("DELETE", "configurations/{}", NotBuilt("configurations")),
+    ("GET", "configurations", Configurations(ConfigurationCall::List)),
+    ("POST", "configurations/testQueries", Configurations(ConfigurationCall::Test)),
+    ("GET", "configurations/{}", Configurations(ConfigurationCall::Get)),
+    ("PUT", "configurations/{}", Configurations(ConfigurationCall::Put)),
+    ("DELETE", "configurations/{}", Configurations(ConfigurationCall::Delete)),
     ("GET", "digitaltwins/{}", DigitalTwins(DigitalTwinCall::Get)),
     ("PATCH", "digitaltwins/{}", DigitalTwins(DigitalTwinCall::Patch)),
     ("POST", "digitaltwins/{}/commands/{}", DigitalTwins(DigitalTwinCall::Command)),

@@ -1,5 +1,6 @@
 //! Metrics of the broker: names and descriptions, one file per concern. Labels have few values, never a device id.
 
+pub mod configurations;
 pub mod connections;
 pub mod delivery;
 pub mod device;
@@ -15,6 +16,7 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("seconds".into()), &SECONDS)?
         .install_recorder()?;
+    configurations::describe();
     connections::describe();
     delivery::describe();
     device::describe();

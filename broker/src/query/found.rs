@@ -135,7 +135,7 @@ impl Found {
                 device_scope: self.device.device_scope.as_deref(),
             },
             twin: &self.twin,
-            configurations: None,
+            configurations: Some(&self.twin.assigned).filter(|assigned| !assigned.is_empty()),
         }
     }
 

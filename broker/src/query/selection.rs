@@ -74,7 +74,9 @@ fn of_expression(expression: &Expression) -> Parts {
 
 fn of_path(path: &Path) -> Parts {
     match path.root() {
-        Some("tags" | "properties" | "etag" | "version") => Parts { twin: true, ..Parts::NONE },
+        Some("tags" | "properties" | "configurations" | "etag" | "version") => {
+            Parts { twin: true, ..Parts::NONE }
+        }
         Some("connectionState" | "connectionStateUpdatedTime" | "lastActivityTime" | "modelId") => {
             Parts { presence: true, ..Parts::NONE }
         }

@@ -8,10 +8,11 @@ use ironhub_domain::HubError;
 use ironhub_domain::device::DeviceIdentity;
 use ironhub_domain::document::DocumentKind;
 use ironhub_domain::ids::{DeviceId, IdentityId};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::Directories;
+use super::configurations::Counts;
 use super::notice_queue::NoticeSettings;
 use super::notices::NoticeDesk;
 use super::request::DeviceView;
@@ -26,6 +27,7 @@ pub struct HubState {
     system: Partition,
     notices: NoticeDesk,
     queries: Queries,
+    counts: Counts,
     /// One counter for each kind of document.
     documents: [watch::Sender<u64>; DocumentKind::ALL.len()],
     /// Counts changes of shared access policies, and of consumer groups.
@@ -56,6 +58,7 @@ impl HubState {
             system,
             notices,
             queries,
+            counts: Counts::default(),
             documents,
             refresh: Mutex::default(),
             policy_changes: watch::Sender::new(0),
@@ -70,8 +73,13 @@ impl HubState {
         self.directories[0].owner().store()
     }
 
-    /// Tells whoever watches documents of that kind.
+    /// Tells whoever watches documents of that kind. Configurations count from here on.
     pub(super) fn document_changed(&self, kind: DocumentKind) {
+        if kind == DocumentKind::Configuration
+            && let Err(error) = self.refresh_configurations()
+        {
+            tracing::error!(%error, "the configurations cannot be read");
+        }
         self.watcher(kind).send_modify(|count| *count += 1);
     }
 
@@ -112,6 +120,16 @@ impl HubState {
     /// What services are told of on the hub's own account.
     pub(super) fn notices(&self) -> &NoticeDesk {
         &self.notices
+    }
+
+    /// What is counted of configurations.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// For as long as facts are taken from the system partition.
+    pub(super) fn refreshing(&self) -> MutexGuard<'_, ()> {
+        self.refresh.lock()
     }
 
     /// Queries over this node's partitions.

@@ -4,6 +4,7 @@
 //! same call takes one hop, and nothing on this side of the door changes.
 
 mod bulk;
+mod configurations;
 mod device;
 mod fresh;
 mod hub;
@@ -47,8 +48,13 @@ impl Router {
         Self { state }
     }
 
-    /// The hub's full host name.
-    pub fn hub_host(&self) -> &str {
+    /// Follows what the hub keeps from here on, and goes on with what a stop has interrupted. Before anybody connects.
+    pub(crate) async fn start(&self) -> Result<(), HubError> {
+        self.start_routing().await?;
+        self.start_configurations()
+    }
+
+    /// The hub's full host name.(&self) -> &str {
         &self.facts().hub_host
     }
 

@@ -201,6 +201,7 @@ impl Orders {
         Command::UpdateTwin(Box::new(UpdateTwin {
             identity,
             update: TwinUpdate { tags: None, desired: Some(desired) },
+            assigned: None,
             precondition,
             limits: TwinLimits::DEFAULT,
             now: self.now,

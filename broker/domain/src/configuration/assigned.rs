@@ -46,6 +46,12 @@ impl Assigned {
         self.0.is_empty()
     }
 
+    /// How far the configuration of that id is, if it is one of them.
+    pub fn status(&self, id: &str) -> Option<AssignmentStatus> {
+        let found = self.0.iter().find(|(known, _)| known.as_str() == id);
+        found.map(|(_, assignment)| assignment.status)
+    }
+
     /// The member `configurations` of the twin as services see it.
     pub fn json(&self) -> Value {
         let status = |assignment: &Assignment| json!({"status": assignment.status.as_str()});

@@ -3,6 +3,7 @@
 use crate::HubError;
 use crate::auth::{Authority, Policy, PolicySet};
 use crate::c2d::{C2dMessage, Delivery, Holder, LockToken, Settlement};
+use crate::configuration::Assigned;
 use crate::device::{DeviceIdentity, ModuleIdentity, Presence, StoredSession};
 use crate::document::{Document, DocumentKind};
 use crate::ids::{DeviceId, IdentityId, ModuleId};
@@ -232,6 +233,8 @@ pub struct UpdateTwin {
     pub identity: IdentityId,
     /// What.
     pub update: TwinUpdate,
+    /// What configurations have made of it, if this is their doing.
+    pub assigned: Option<Assigned>,
     /// If its ETag is still this.
     pub precondition: IfMatch,
     /// What fits.

@@ -1,14 +1,13 @@
 //! The row of a device or module in `devices` and `devices.modules`: what a service sees of its twin
 //! (service-protocols.md 2.6), looked up part by part.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::datum::Datum;
 use super::evaluate::Row;
 use super::expression::Step;
 use super::walk::walk_members;
+use crate::configuration::Assigned;
 use crate::device::{Authentication, DeviceStatus, Thumbprints};
 use crate::time::UnixMs;
 use crate::twin::{Metadata, Section, Twin};
@@ -53,8 +52,8 @@ pub struct TwinRow<'a> {
     pub identity: IdentityFacts<'a>,
     /// The twin.
     pub twin: &'a Twin,
-    /// `configurations`: of each the id and the status, `Targeted` or `Applied`. `None` if there are none.
-    pub configurations: Option<&'a BTreeMap<String, String>>,
+    /// `configurations`; `None` if there are none.
+    pub configurations: Option<&'a Assigned>,
 }
 
 impl Row for TwinRow<'_> {
@@ -144,13 +143,10 @@ impl TwinRow<'_> {
     fn configuration(&self, path: &[Step]) -> Option<Datum<'_>> {
         let all = self.configurations?;
         match path {
-            [] => {
-                let shown = all.iter().map(|(id, status)| (id.clone(), json!({"status": status})));
-                Some(Value::Object(shown.collect()).into())
-            }
-            [Step::Name(id)] => Some(json!({ "status": all.get(id)? }).into()),
+            [] => Some(all.json().into()),
+            [Step::Name(id)] => Some(json!({ "status": all.status(id)?.as_str() }).into()),
             [Step::Name(id), Step::Name(name)] if name.eq_ignore_ascii_case("status") => {
-                all.get(id).map(|status| Datum::text(status))
+                all.status(id).map(|status| Datum::text(status.as_str()))
             }
             _ => None,
         }

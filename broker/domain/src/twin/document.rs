@@ -3,6 +3,7 @@
 use base64::Engine as _;
 
 use crate::auth::symmetric_keys::BASE64;
+use crate::configuration::Assigned;
 use crate::time::UnixMs;
 use crate::twin::metadata::{Metadata, Stamp};
 
@@ -35,6 +36,8 @@ pub struct Twin {
     pub reported: Section,
     /// The newest `$version` of the desired properties that was sent to this identity or fetched by it.
     pub desired_seen: u64,
+    /// What configurations have made of it.
+    pub assigned: Assigned,
 }
 
 impl Twin {
@@ -53,6 +56,7 @@ impl Twin {
             desired: section(),
             reported: section(),
             desired_seen: 1,
+            assigned: Assigned::default(),
         }
     }
 

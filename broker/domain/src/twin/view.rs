@@ -16,8 +16,8 @@ impl Twin {
         to_bytes(view)
     }
 
-    /// The part of a service's view that is the twin's own: `etag`, `version`, `tags` and `properties`
-    /// (service-protocols.md 2.6). The rest is the identity's.
+    /// The part of a service's view that is the twin's own: `etag`, `version`, `tags`, `properties`, and `configurations` if
+    /// there are any (service-protocols.md 2.6, 2.11). The rest is the identity's.
     pub fn service_view(&self) -> Object {
         let mut properties = Object::new();
         for (name, section) in [("desired", &self.desired), ("reported", &self.reported)] {
@@ -30,6 +30,9 @@ impl Twin {
         view.insert("version".into(), self.version.into());
         view.insert("tags".into(), self.tags.clone().into());
         view.insert("properties".into(), properties.into());
+        if !self.assigned.is_empty() {
+            view.insert("configurations".into(), self.assigned.json());
+        }
         view
     }
 

@@ -1,7 +1,7 @@
 //! What each call takes and gives. The texts are those of the route's own documentation; permissions those that its
 //! handler asks for.
 
-use super::super::route::{DigitalTwinCall, GroupCall, Operation, PolicyCall};
+use super::super::route::{ConfigurationCall, DigitalTwinCall, GroupCall, Operation, PolicyCall};
 
 /// A body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,6 +217,7 @@ pub(super) fn describe(operation: Operation) -> Described {
         }
         Operation::QueryJobs => call("List jobs", SERVICE, &[(200, List("Object"))])
             .query(&[("jobType", "Text"), ("jobStatus", "Text")]),
+        Operation::Configurations(call) => configurations(call),
         Operation::DigitalTwins(call) => digital_twins(call),
         Operation::Policies(call) => policies(call),
         Operation::ConsumerGroups(call) => consumer_groups(call),
@@ -224,6 +225,32 @@ pub(super) fn describe(operation: Operation) -> Described {
             Described { permission: None, ..call("This document", "", &[(200, Json("Object"))]) }
         }
         Operation::NotBuilt(what) => call(what, SERVICE, &[]),
+    }
+}
+
+fn configurations(asked: ConfigurationCall) -> Described {
+    use Content::Json;
+    const ONE: &[(u16, Content)] = &[(200, Json("Object"))];
+    match asked {
+        ConfigurationCall::List => {
+            call("List configurations", READ, &[(200, Content::List("Object"))])
+                .query(&[("top", "Top")])
+        }
+        ConfigurationCall::Get => call("Read a configuration", READ, ONE),
+        ConfigurationCall::Put => {
+            let replies = &[(200, Json("Object")), (201, Json("Object"))];
+            call("Create or change a configuration", WRITE, replies)
+                .taking(Json("Object"))
+                .conditional()
+                .refusing(&[409])
+        }
+        ConfigurationCall::Delete => call("Delete a configuration", WRITE, NONE).conditional(),
+        ConfigurationCall::Test => {
+            call("Try a target condition and metrics", READ, ONE).taking(Json("Object"))
+        }
+        ConfigurationCall::Apply => {
+            call("Write a content to one device", WRITE, NONE).taking(Json("Object"))
+        }
     }
 }
 

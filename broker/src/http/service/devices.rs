@@ -79,7 +79,7 @@ fn path(id: &DeviceId) -> String {
 }
 
 /// `top` of the query string; more than the most is the most.
-fn top(query: &str) -> Result<usize, HubError> {
+pub(super) fn top(query: &str) -> Result<usize, HubError> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let Some((_, value)) = pairs.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("top"))
     else {

@@ -2,6 +2,7 @@
 
 pub mod bulk;
 pub mod certificates;
+pub mod configurations;
 pub mod consumer_groups;
 pub mod device_json;
 pub mod devices;

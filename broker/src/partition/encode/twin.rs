@@ -3,6 +3,9 @@
 use bytes::Bytes;
 use ironhub_cluster::storage::StorageError;
 use ironhub_domain::HubError;
+use ironhub_domain::configuration::{
+    Assigned, Assignment, AssignmentStatus, ConfigurationId, DesiredPath,
+};
 use ironhub_domain::limits::TwinLimits;
 use ironhub_domain::partition::{PatchReported, UpdateTwin};
 use ironhub_domain::time::UnixMs;
@@ -22,6 +25,7 @@ pub(crate) fn encode(twin: &Twin) -> Vec<u8> {
         desired: Some(section_to_proto(&twin.desired)),
         reported: Some(section_to_proto(&twin.reported)),
         desired_seen: twin.desired_seen,
+        assigned: assigned_to_proto(&twin.assigned),
     }
     .encode_to_vec()
 }
@@ -35,7 +39,30 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Twin, StorageError> {
         desired: section_from_proto(record.desired)?,
         reported: section_from_proto(record.reported)?,
         desired_seen: record.desired_seen,
+        assigned: assigned_from_proto(record.assigned).map_err(|error| damaged("twin", error))?,
     })
+}
+
+fn assigned_to_proto(assigned: &Assigned) -> Vec<proto::ConfigurationAssignment> {
+    let one = |(id, assignment): (&ConfigurationId, &Assignment)| proto::ConfigurationAssignment {
+        id: id.as_str().to_owned(),
+        applied: assignment.status == AssignmentStatus::Applied,
+        owned: assignment.owned.iter().map(|path| path.as_str().to_owned()).collect(),
+    };
+    assigned.0.iter().map(one).collect()
+}
+
+fn assigned_from_proto(all: Vec<proto::ConfigurationAssignment>) -> Result<Assigned, HubError> {
+    let path = |text: String| DesiredPath::parse(&text).ok_or_else(|| unreadable("no path"));
+    let one = |message: proto::ConfigurationAssignment| {
+        let status = match message.applied {
+            true => AssignmentStatus::Applied,
+            false => AssignmentStatus::Targeted,
+        };
+        let owned = message.owned.into_iter().map(path).collect::<Result<_, _>>()?;
+        Ok((ConfigurationId::new(&message.id)?, Assignment { status, owned }))
+    };
+    Ok(Assigned(all.into_iter().map(one).collect::<Result<_, HubError>>()?))
 }
 
 fn section_to_proto(section: &Section) -> proto::TwinSection {
@@ -95,7 +122,7 @@ pub(super) fn encode_update(command: &UpdateTwin) -> Vec<u8> {
 }
 
 pub(super) fn update_to_proto(command: &UpdateTwin) -> proto::UpdateTwinCommand {
-    let UpdateTwin { identity, update, precondition, limits, now } = command;
+    let UpdateTwin { identity, update, assigned, precondition, limits, now } = command;
     proto::UpdateTwinCommand {
         identity: Some(identity::to_proto(identity)),
         tags: update.tags.as_ref().map(change_to_proto),
@@ -103,6 +130,9 @@ pub(super) fn update_to_proto(command: &UpdateTwin) -> proto::UpdateTwinCommand 
         if_match: Some(if_match_to_proto(precondition)),
         limits: Some(limits_to_proto(limits)),
         now_ms: now.0,
+        assigned: assigned
+            .as_ref()
+            .map(|assigned| proto::ConfigurationAssignments { all: assigned_to_proto(assigned) }),
     }
 }
 
@@ -117,6 +147,7 @@ pub(super) fn update_from_proto(message: proto::UpdateTwinCommand) -> Result<Upd
             tags: message.tags.map(change_from_proto).transpose()?,
             desired: message.desired.map(change_from_proto).transpose()?,
         },
+        assigned: message.assigned.map(|assigned| assigned_from_proto(assigned.all)).transpose()?,
         precondition: if_match_from_proto(message.if_match),
         limits: limits_from_proto(message.limits)?,
         now: UnixMs(message.now_ms),

@@ -55,6 +55,7 @@ fn tags(device: &str, json: &str) -> Bytes {
     commands::encode(&Command::UpdateTwin(Box::new(UpdateTwin {
         identity: identity(device),
         update: TwinUpdate::parse_patch(body.as_bytes()).unwrap(),
+        assigned: None,
         precondition: IfMatch::Any,
         limits: TwinLimits::DEFAULT,
         now: UnixMs(5),

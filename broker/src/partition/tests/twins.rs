@@ -65,6 +65,7 @@ fn update(name: &str, update: TwinUpdate, if_match: &str) -> Bytes {
     commands::encode(&Command::UpdateTwin(Box::new(UpdateTwin {
         identity: identity(name),
         update,
+        assigned: None,
         precondition: IfMatch::parse(if_match),
         limits: TwinLimits::DEFAULT,
         now: UnixMs(5),

@@ -12,9 +12,15 @@ pub(super) fn update<R: Records + ?Sized>(
     command: UpdateTwin,
     records: &mut R,
 ) -> Result<Outcome, R::Error> {
-    let UpdateTwin { identity, update, precondition, limits, now } = command;
+    let UpdateTwin { identity, update, assigned, precondition, limits, now } = command;
     let owner = owner(&identity, records)?;
-    change(&identity, owner, records, |twin| twin.update(update, &precondition, &limits, now))
+    change(&identity, owner, records, |twin| {
+        let mut change = twin.update(update, &precondition, &limits, now)?;
+        if let Some(assigned) = assigned {
+            change.twin.assigned = assigned;
+        }
+        Ok(change)
+    })
 }
 
 /// What comes from a device is refused while that is disabled.
@@ -55,10 +61,10 @@ fn change<R: Records + ?Sized>(
         Some(twin) => twin,
         None => first_twin(identity, &owner, records)?,
     };
-    let version = twin.version;
+    let (version, assigned) = (twin.version, twin.assigned.clone());
     Ok(match change(twin) {
         Ok(change) => {
-            if change.twin.version != version {
+            if change.twin.version != version || change.twin.assigned != assigned {
                 records.put_twin(identity, &change.twin)?;
             }
             Outcome::Twin(Box::new(change))

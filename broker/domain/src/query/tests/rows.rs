@@ -1,10 +1,9 @@
 //! The hub's own rows, and what is projected from them.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 
 use super::*;
+use crate::configuration::{Assigned, Assignment, AssignmentStatus, ConfigurationId};
 use crate::device::{Authentication, DeviceStatus, Thumbprints};
 use crate::ids::{DeviceId, IdentityId, ModuleId};
 use crate::job::{DeviceJob, DeviceJobError, DeviceJobStatus, JobId, JobType};
@@ -41,8 +40,9 @@ fn facts(authentication: &Authentication) -> IdentityFacts<'_> {
     }
 }
 
-fn configurations() -> BTreeMap<String, String> {
-    BTreeMap::from([("cfg-1".to_owned(), "Applied".to_owned())])
+fn configurations() -> Assigned {
+    let applied = Assignment { status: AssignmentStatus::Applied, owned: Vec::new() };
+    Assigned([(ConfigurationId::new("cfg-1").unwrap(), applied)].into())
 }
 
 #[track_caller]

@@ -24,7 +24,14 @@ fn update(identity: IdentityId, body: &str, if_match: &str) -> Command {
     let update = TwinUpdate::parse_patch(body.as_bytes()).unwrap();
     let (precondition, limits) = (IfMatch::parse(if_match), TwinLimits::DEFAULT);
     let now = UnixMs(9);
-    Command::UpdateTwin(Box::new(UpdateTwin { identity, update, precondition, limits, now }))
+    Command::UpdateTwin(Box::new(UpdateTwin {
+        identity,
+        update,
+        assigned: None,
+        precondition,
+        limits,
+        now,
+    }))
 }
 
 fn see(identity: IdentityId, version: u64) -> Command {
