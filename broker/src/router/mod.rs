@@ -54,7 +54,8 @@ impl Router {
         self.start_configurations()
     }
 
-    /// The hub's full host name.(&self) -> &str {
+    /// The hub's full host name.
+    pub fn hub_host(&self) -> &str {
         &self.facts().hub_host
     }
 

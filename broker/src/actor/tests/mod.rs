@@ -2,6 +2,7 @@
 
 mod bulk;
 mod c2d;
+mod configurations;
 mod credentials;
 mod identities;
 mod jobs;
