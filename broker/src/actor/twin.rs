@@ -121,6 +121,7 @@ impl DeviceActor {
         let update = Box::new(UpdateTwin {
             identity: self.identity_id(module.as_ref()),
             update,
+            assigned: None,
             precondition,
             limits: self.owner.facts().settings.twin_limits,
             now,
@@ -132,6 +133,8 @@ impl DeviceActor {
                     if let Some(notice) = change.notice {
                         actor.tell_changed(module.as_ref(), &change.twin, notice, ctx);
                     }
+                    let assigned = &change.twin.assigned;
+                    actor.keep_configured(module.as_ref(), Some(assigned), ctx);
                     Ok(())
                 }
                 // The update is refused and the row says so; or the row was done with before.

@@ -38,6 +38,7 @@ fn update(id: &str, of: &str) -> Bytes {
     let update = Box::new(UpdateTwin {
         identity: device(of),
         update: TwinUpdate::parse_patch(br#"{"tags":{"a":1}}"#).unwrap(),
+        assigned: None,
         precondition: IfMatch::Any,
         limits: TwinLimits::DEFAULT,
         now: UnixMs(6),
