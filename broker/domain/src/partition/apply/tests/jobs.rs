@@ -28,6 +28,7 @@ fn update(identity: &IdentityId, if_match: &str) -> Command {
     let update = Box::new(UpdateTwin {
         identity: identity.clone(),
         update: TwinUpdate::parse_patch(body).unwrap(),
+        assigned: None,
         precondition: IfMatch::parse(if_match),
         limits: TwinLimits::DEFAULT,
         now: UnixMs(6),
