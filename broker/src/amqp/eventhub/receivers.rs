@@ -276,7 +276,8 @@ mod tests {
     #[test]
     fn receivers_of_a_deleted_group_go_and_others_stay() {
         let receivers = Receivers::default();
-        let admit = |group| receivers.admit(Place::new(group, 0), claim("a:1")).expect("free");
+        let admit =
+            |group| receivers.admit(Place::new("eh", group, 0), claim("a:1")).expect("free");
         let ((_old, mut gone), (_kept, mut stays)) = (admit("Old"), admit("kept"));
         receivers.keep(|group| group == "kept");
         assert_eq!(gone.try_recv().expect("told").condition, condition::NOT_FOUND);
