@@ -11,6 +11,7 @@ from agent import Agent
 from following import Following
 from hub import Hub
 from service import Service
+from webhook import Webhook
 
 pytest_plugins = ["matrix"]
 
@@ -105,3 +106,17 @@ def start(agent):
             program.close()
         except Exception:  # noqa: BLE001 - a test may have closed it, or the hub may have
             pass
+
+
+@pytest.fixture
+def webhook():
+    """Makes servers that take what the hub posts, and closes them."""
+    made = []
+
+    def make(*arguments):
+        made.append(Webhook(*arguments))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -9,59 +9,16 @@ import eventhub
 import sas
 from eventhub import Receiver
 from mqtt import Mqtt
+from routing import Reader, connection_string, log_named, put, route, send
 from waiting import until
 
 
 @pytest.fixture(autouse=True)
-def routing(hub):
+def no_routes(hub):
     """Each test begins with a hub that routes nothing, and leaves one."""
     put(hub, {})
     yield
     put(hub, {})
-
-
-def put(hub, document):
-    answer = hub.registry.request("PUT", "/routing", document)
-    assert answer.status == 200, answer
-    return answer
-
-
-def route(name, source, *endpoints, condition="true", enabled=True):
-    return {"name": name, "source": source, "condition": condition, "endpointNames": list(endpoints),
-            "isEnabled": enabled}
-
-
-def log_named(name):
-    return {"endpoints": {"eventHubs": [{"name": name}]}}
-
-
-def connection_string(hub, entity):
-    return hub.events.replace(f"EntityPath={eventhub.entity(hub)}", f"EntityPath={entity}")
-
-
-class Reader:
-    """Receivers of every partition of an event log, through a connection string with its name."""
-
-    def __init__(self, hub, entity, start="-1"):
-        options = {"connection_string": connection_string(hub, entity)}
-        self.receivers = [
-            Receiver(hub, str(number), options, starting_position=start) for number in range(4)
-        ]
-
-    def events(self, wanted=lambda event: True):
-        for receiver in self.receivers:
-            assert not receiver.errors, receiver.errors
-        found = [event for receiver in self.receivers for event in list(receiver.events)]
-        return [event for event in found if wanted(event)]
-
-    def got(self, count, wanted=lambda event: True):
-        until(lambda: len(self.events(wanted)) >= count,
-              lambda: f"{count} events; there are {len(self.events(wanted))}")
-        return self.events(wanted)
-
-    def close(self):
-        for receiver in self.receivers:
-            receiver.close()
 
 
 @pytest.fixture
@@ -75,13 +32,6 @@ def reading(hub):
     yield start
     for reader in open_ones:
         reader.close()
-
-
-async def send(device, *bodies, properties=""):
-    client = await Mqtt.connect(device)
-    for body in bodies:
-        await client.send_acked(device.topic + properties, body)
-    await client.disconnect()
 
 
 async def test_an_event_log_is_read_like_the_built_in_one(hub, device, reading):
