@@ -33,7 +33,7 @@ use crate::router::{HubState, Router};
 use crate::shutdown::{self, Stop};
 use crate::trimming::trim;
 use crate::websocket::WebSockets;
-use crate::{frontends, guard, hub_changes, jobs, logging, metrics};
+use crate::{frontends, guard, hub_changes, jobs, logging, metrics, transfer};
 
 /// How long sessions get to say goodbye when the node stops.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -165,6 +165,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     hub_changes::follow(&router, &frontends.amqp, write);
     let handles: Vec<_> = workers.iter().map(Arbiter::handle).collect();
     bound.serve(&handles, &frontends)?;
+    let transfers = config.data_dir.join("transfers");
+    actix_rt::spawn(transfer::run(router.clone(), blob.clone(), transfers));
     let deliveries = Deliveries {
         facts: facts.clone(),
         partitions: partitions[1..].to_vec(),

@@ -26,5 +26,6 @@ pub mod query;
 pub mod router;
 pub mod shutdown;
 pub(crate) mod system;
+pub(crate) mod transfer;
 pub(crate) mod trimming;
 pub mod websocket;

@@ -54,6 +54,8 @@ const NEVER: &[(&str, &[&str])] = &[
     ("broker/src/jobs/", &["crate::actor"]),
     ("broker/src/delivery/", FRONTENDS),
     ("broker/src/delivery/", &["crate::router"]),
+    ("broker/src/transfer/", FRONTENDS),
+    ("broker/src/transfer/", &["crate::partition", "ironhub_cluster"]),
     ("broker/src/partition/", FRONTENDS),
     ("broker/src/partition/", &["crate::actor", "crate::router"]),
     ("broker/src/blob/", FRONTENDS),

@@ -26,7 +26,7 @@ use super::route::{
 use super::service::twins::Change;
 use super::service::{
     bulk, certificates, configurations, consumer_groups, devices, digital_twins, feedback, jobs,
-    messages, modules, policies, queries, routing, twins,
+    messages, modules, policies, queries, routing, transfers, twins,
 };
 use crate::metrics::http::answered;
 
@@ -124,6 +124,10 @@ where
         Operation::Policies(call) => policies::act(call, &ids, head, body, context).await,
         Operation::ConsumerGroups(call) => consumer_groups::act(call, &ids, head, context).await,
         Operation::OpenApi => Ok(openapi::reply()),
+        Operation::CreateTransfer => transfers::create(head, body, context).await,
+        Operation::ListTransfers => transfers::list(head, context).await,
+        Operation::GetTransfer => transfers::get(id, head, context).await,
+        Operation::CancelTransfer => transfers::cancel(id, head, context).await,
         Operation::NotBuilt(what) => Err(HttpError::NotBuilt(what)),
     }
 }
@@ -228,6 +232,10 @@ pub(super) fn label(operation: Operation) -> &'static str {
         Operation::ConsumerGroups(GroupCall::Put) => "put_consumer_group",
         Operation::ConsumerGroups(GroupCall::Delete) => "delete_consumer_group",
         Operation::OpenApi => "openapi",
+        Operation::CreateTransfer => "create_transfer",
+        Operation::ListTransfers => "list_transfers",
+        Operation::GetTransfer => "get_transfer",
+        Operation::CancelTransfer => "cancel_transfer",
         Operation::NotBuilt(_) => "not_built",
     }
 }

@@ -15,14 +15,13 @@ use super::service::routing::PartKind;
 pub use management::{GroupCall, PolicyCall};
 
 use Operation::{
-    AbandonC2d, AbandonFeedback, AnnounceUpload, BulkRegistry, CancelJob, CompleteC2d,
-    CompleteFeedback, Configurations, DeleteCertificate, DeleteDevice, DeleteModule,
-    DeleteRoutingPart, DeviceStatistics, DigitalTwins, EndpointHealth, FinishUpload,
-    GetCertificate, GetDevice, GetJob, GetModule, GetRouting, GetRoutingPart, GetTwin,
-    InvokeMethod, ListCertificates, ListDevices, ListModules, NotBuilt, OpenApi, PatchTwin,
-    PurgeC2d, PutCertificate, PutDevice, PutJob, PutModule, PutRouting, PutRoutingPart, Query,
-    QueryJobs, ReceiveC2d, ReceiveFeedback, RegenerateKeys, ReplaceTwin, SendC2d, SendD2c,
-    ServiceStatistics, TestRoute, TestRoutes,
+    AbandonC2d, AbandonFeedback, AnnounceUpload, BulkRegistry, CancelJob, CancelTransfer,
+    CompleteC2d, CompleteFeedback, Configurations, CreateTransfer, DeleteCertificate, DeleteDevice,
+    DeleteModule, DeleteRoutingPart, DeviceStatistics, DigitalTwins, EndpointHealth, FinishUpload,
+    GetCertificate, GetDevice, GetJob, GetModule, GetRouting, GetRoutingPart, GetTransfer, GetTwin,
+    InvokeMethod, ListCertificates, ListDevices, ListModules, ListTransfers, NotBuilt, OpenApi,
+    PatchTwin, PurgeC2d, PutCertificate, PutDevice, PutJob, PutModule, PutRouting, PutRoutingPart,
+    Query, QueryJobs, ReceiveC2d, ReceiveFeedback, RegenerateKeys, ReplaceTwin, SendC2d, SendD2c,
 };
 
 /// What a request asks for.
@@ -126,6 +125,14 @@ pub enum Operation {
     ConsumerGroups(GroupCall),
     /// `GET /openapi.json`: this very table.
     OpenApi,
+    /// `POST /jobs/create`: an import or export.
+    CreateTransfer,
+    /// `GET /jobs`.
+    ListTransfers,
+    /// `GET /jobs/{id}`.
+    GetTransfer,
+    /// `DELETE /jobs/{id}`.
+    CancelTransfer,
     /// A call of the protocol that this version does not carry out; the text names it.
     NotBuilt(&'static str),
 }
@@ -264,15 +271,15 @@ const TABLE: &[(&str, &str, Operation)] = &[
     ("PUT", "jobs/v2/{}", PutJob),
     ("GET", "jobs/v2/{}", GetJob),
     ("POST", "jobs/v2/{}/cancel", CancelJob),
-    ("POST", "jobs/create", NotBuilt("jobs")),
-    ("GET", "jobs", NotBuilt("jobs")),
-    ("GET", "jobs/{}", NotBuilt("jobs")),
-    ("DELETE", "jobs/{}", NotBuilt("jobs")),
     ("GET", "configurations", Configurations(ConfigurationCall::List)),
     ("POST", "configurations/testQueries", Configurations(ConfigurationCall::Test)),
     ("GET", "configurations/{}", Configurations(ConfigurationCall::Get)),
     ("PUT", "configurations/{}", Configurations(ConfigurationCall::Put)),
     ("DELETE", "configurations/{}", Configurations(ConfigurationCall::Delete)),
+    ("POST", "jobs/create", CreateTransfer),
+    ("GET", "jobs", ListTransfers),
+    ("GET", "jobs/{}", GetTransfer),
+    ("DELETE", "jobs/{}", CancelTransfer),
     ("GET", "digitaltwins/{}", DigitalTwins(DigitalTwinCall::Get)),
     ("PATCH", "digitaltwins/{}", DigitalTwins(DigitalTwinCall::Patch)),
     ("POST", "digitaltwins/{}/commands/{}", DigitalTwins(DigitalTwinCall::Command)),

@@ -37,6 +37,8 @@ pub struct HubState {
     policies_turn: tokio::sync::Mutex<()>,
     /// Held while the facts take what the system partition says, so that an older answer never replaces a newer one.
     refresh: Mutex<()>,
+    /// Held while an import or export is made, of which there is one at a time.
+    transfers: tokio::sync::Mutex<()>,
 }
 
 impl HubState {
@@ -64,6 +66,7 @@ impl HubState {
             policy_changes: watch::Sender::new(0),
             group_changes: watch::Sender::new(0),
             policies_turn: tokio::sync::Mutex::default(),
+            transfers: tokio::sync::Mutex::default(),
         })
     }
 
@@ -115,6 +118,10 @@ impl HubState {
 
     pub(super) fn watch_consumer_groups(&self) -> watch::Receiver<u64> {
         self.group_changes.subscribe()
+    }
+
+    pub(super) fn transfers(&self) -> &tokio::sync::Mutex<()> {
+        &self.transfers
     }
 
     /// What services are told of on the hub's own account.

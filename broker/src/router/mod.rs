@@ -6,6 +6,7 @@
 mod bulk;
 mod configurations;
 mod device;
+mod entries;
 mod fresh;
 mod hub;
 mod jobs;
@@ -16,6 +17,7 @@ pub mod request;
 mod routing;
 mod service;
 mod session;
+mod transfers;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,6 +33,7 @@ use crate::metrics::device as meters;
 use crate::query::Queries;
 use request::{CloseReason, ConnectRequest, Connected, DeviceView};
 
+pub use entries::Entry;
 pub use local::HubState;
 pub use notice_queue::{NoticeBatch, NoticeSettings};
 pub use notices::NoticeDesk;

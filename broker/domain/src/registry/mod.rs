@@ -22,7 +22,7 @@ use crate::device::DeviceIdentity;
 pub use create::create;
 pub use delete::delete;
 pub use etag::IfMatch;
-pub use import::{ImportItem, ImportMode, ItemFault, RegistryOperation, TwinImport};
+pub use import::{Found, ImportItem, ImportMode, ItemFault, RegistryOperation, TwinImport};
 pub use module::{ModuleRequest, PutModule, module_name, put_module};
 pub use regenerate::{PolicyKey, RegenerateRequest, RotatedKeys};
 pub use request::{AuthenticationRequest, DeviceRequest, Fresh};

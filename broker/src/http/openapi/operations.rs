@@ -34,6 +34,7 @@ pub(super) struct Described {
 
 const READ: &str = "RegistryRead";
 const WRITE: &str = "RegistryWrite";
+const READ_WRITE: &str = "RegistryRead, RegistryWrite";
 const SERVICE: &str = "ServiceConnect";
 const DEVICE: &str = "DeviceConnect, or the device's own key";
 const OWNER: &str = "RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect";
@@ -218,6 +219,17 @@ pub(super) fn describe(operation: Operation) -> Described {
         Operation::QueryJobs => call("List jobs", SERVICE, &[(200, List("Object"))])
             .query(&[("jobType", "Text"), ("jobStatus", "Text")]),
         Operation::Configurations(call) => configurations(call),
+        Operation::CreateTransfer => {
+            call("Import or export the registry", READ_WRITE, &[(200, Json("Object"))])
+                .taking(Json("Transfer"))
+        }
+        Operation::ListTransfers => {
+            call("List imports and exports", READ_WRITE, &[(200, List("Object"))])
+        }
+        Operation::GetTransfer => {
+            call("Read an import or export", READ_WRITE, &[(200, Json("Object"))])
+        }
+        Operation::CancelTransfer => call("Cancel an import or export", READ_WRITE, NONE),
         Operation::DigitalTwins(call) => digital_twins(call),
         Operation::Policies(call) => policies(call),
         Operation::ConsumerGroups(call) => consumer_groups(call),

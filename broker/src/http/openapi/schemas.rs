@@ -155,6 +155,21 @@ pub(super) fn schemas() -> Map<String, Value> {
             }),
         ),
         (
+            "Transfer",
+            json!({
+                "type": "object",
+                "required": ["type", "outputBlobContainerUri"],
+                "properties": {
+                    "type": {"type": "string", "enum": ["export", "import"]},
+                    "inputBlobContainerUri": text(),
+                    "outputBlobContainerUri": text(),
+                    "inputBlobName": text(),
+                    "outputBlobName": text(),
+                    "excludeKeysInExport": {"type": "boolean"},
+                },
+            }),
+        ),
+        (
             "Query",
             json!({
                 "type": "object", "required": ["query"], "properties": {"query": {"type": "string"}},

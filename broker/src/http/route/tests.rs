@@ -45,7 +45,8 @@ fn broken_percent_encoding_is_its_own_error() {
 fn fixed_names_win_over_ids_only_for_their_own_method() {
     check("POST /devices/query", "Query []");
     check("GET /devices/query", r#"GetDevice ["query"]"#);
-    check("GET /jobs/v2", r#"NotBuilt("jobs") ["v2"]"#);
+    check("GET /jobs/v2", r#"GetTransfer ["v2"]"#);
+    check("POST /jobs/create", "CreateTransfer []");
 }
 
 #[test]

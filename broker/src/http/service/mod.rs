@@ -16,5 +16,6 @@ pub mod policies;
 pub mod queries;
 pub(super) mod request;
 pub mod routing;
+pub mod transfers;
 mod twin_json;
 pub mod twins;

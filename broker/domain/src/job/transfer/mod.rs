@@ -3,6 +3,7 @@
 
 pub mod record;
 pub mod request;
+pub mod stored;
 #[cfg(test)]
 mod tests;
 

@@ -108,7 +108,8 @@ impl TransferJob {
         Ok(self)
     }
 
-    /// JobProperties. Of containers the address is shown and the signature is not: reading a job opens no container.
+    /// JobProperties, and how many lines are done with and how many of them came to nothing, which the original does not
+    /// tell. Of containers the address is shown and the signature is not: reading a job opens no container.
     pub fn json(&self) -> Value {
         let (input, output, input_blob, output_blob, without_keys) = match &self.request.direction {
             TransferDirection::Export { output, blob, without_keys } => {
@@ -123,6 +124,8 @@ impl TransferJob {
             "type": self.request.direction.job_type().as_str(),
             "status": self.status.as_str(),
             "progress": self.progress,
+            "processedCount": self.done,
+            "failedCount": self.failed,
             "startTimeUtc": self.begun.unwrap_or(self.created).iso8601(),
             "endTimeUtc": self.end.map(UnixMs::iso8601),
             "failureReason": self.failure_reason,

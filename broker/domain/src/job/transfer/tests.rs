@@ -24,6 +24,7 @@ fn requests_are_read_and_shown_without_their_signatures() {
     assert_eq!(output.uri(), "https://a.example.test/c?sig=secret");
     let mut expected = json!({
         "jobId": "e", "type": "export", "status": "enqueued", "progress": 0,
+        "processedCount": 0, "failedCount": 0,
         "startTimeUtc": "1970-01-01T00:00:00.000Z", "endTimeUtc": null, "failureReason": null,
         "inputBlobContainerUri": null, "outputBlobContainerUri": "https://a.example.test/c",
         "inputBlobName": null, "outputBlobName": "devices.txt", "excludeKeysInExport": true,

@@ -61,12 +61,14 @@ impl ItemFault {
         object.into()
     }
 
-    /// A line of `importErrors.log`, without its end: the code by its number, as logs of the original have it.
-    pub fn log_line(&self) -> String {
+    /// A line of `importErrors.log`, without its end: the code by its number, as logs of the original have it. Beyond the
+    /// original's it says which line of the import it is about; the first is 1.
+    pub fn log_line(&self, line: u64) -> String {
         let mut object = match self.device.is_empty() {
             true => Object::new(),
             false => self.named("deviceId"),
         };
+        object.insert("line".into(), line.into());
         object.insert("errorCode".into(), self.error.code().number.into());
         object.insert("errorStatus".into(), self.told().into());
         Value::Object(object).to_string()

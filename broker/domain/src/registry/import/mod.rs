@@ -9,6 +9,7 @@ pub mod item;
 pub mod line;
 pub mod mode;
 pub mod operation;
+pub mod so_already;
 #[cfg(test)]
 mod tests;
 
@@ -17,3 +18,4 @@ pub use item::ImportItem;
 pub use line::{device_line, module_line};
 pub use mode::ImportMode;
 pub use operation::{RegistryOperation, TwinImport};
+pub use so_already::Found;

@@ -132,14 +132,14 @@ fn the_log_of_an_import_has_a_line_for_each_fault() {
         &item(r#"{"id":"d1","moduleId":"m1"}"#),
         HubError::ModuleAlreadyExists("d1/m1".into()),
     );
-    let log = r#"{"deviceId":"d1","moduleId":"m1","errorCode":409301,"errorStatus":"module \"d1/m1\" already exists"}"#;
+    let log = r#"{"deviceId":"d1","moduleId":"m1","line":7,"errorCode":409301,"errorStatus":"module \"d1/m1\" already exists"}"#;
     assert_eq!(
-        serde_json::from_str::<Value>(&exists.log_line()).unwrap(),
+        serde_json::from_str::<Value>(&exists.log_line(7)).unwrap(),
         serde_json::from_str::<Value>(log).unwrap()
     );
-    let unread: Value = serde_json::from_str(&fault("{\"id\n").log_line()).unwrap();
+    let unread: Value = serde_json::from_str(&fault("{\"id\n").log_line(7)).unwrap();
     assert_eq!((unread["errorCode"].as_u64(), unread.get("deviceId")), (Some(400_012), None));
     assert!(unread["errorStatus"].as_str().unwrap().ends_with("in: {\"id\n"));
     let internal = ItemFault { error: HubError::Internal("/secret".into()), ..exists };
-    assert!(!internal.log_line().contains("secret"));
+    assert!(!internal.log_line(7).contains("secret"));
 }

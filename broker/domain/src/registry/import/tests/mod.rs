@@ -4,6 +4,7 @@ mod bulk;
 mod lines;
 mod operations;
 mod regenerate;
+mod so_already;
 
 use super::*;
 use crate::HubError;
