@@ -72,6 +72,8 @@ pub struct HubConnection {
     pub service: ServiceConnectionString,
     /// For the Event Hubs-compatible endpoint, where it is known.
     pub event_hub: Option<EventHubConnectionString>,
+    /// Connection string of the hub's own storage, where it is known.
+    pub storage: Option<String>,
     /// Where the HTTPS listener is.
     pub https: Address,
     /// Where the AMQP listener is.
@@ -138,7 +140,8 @@ impl HubConnection {
             ..DeviceAddresses::of(&service.host, None, files)
         };
         let trust = Trust { ca_file: args.ca_file.clone().or(beside_ca) };
-        Ok(Self { service, event_hub, https, amqps, devices, trust })
+        let storage = files.and_then(|files| files.storage.clone());
+        Ok(Self { service, event_hub, storage, https, amqps, devices, trust })
     }
 }
 

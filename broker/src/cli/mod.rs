@@ -21,6 +21,7 @@ pub mod route;
 pub mod simulate;
 pub mod storage;
 mod table;
+pub mod transfer;
 pub mod twin;
 
 use std::io::IsTerminal;
@@ -97,6 +98,10 @@ pub enum Command {
     Route(route::RouteArgs),
     /// Add and watch the places that routes lead to
     Endpoint(endpoint::EndpointArgs),
+    /// Write the whole registry, keys included, to a file or container
+    Export(Box<transfer::ExportArgs>),
+    /// Create, change and delete devices and modules by the lines of a file
+    Import(Box<transfer::ImportArgs>),
     /// Open containers of the hub's own storage to others
     Storage(storage::StorageArgs),
 }
@@ -167,6 +172,8 @@ pub fn main() -> ExitCode {
         Command::ConsumerGroup(args) => finish(run_client(consumer_group::run(&args))),
         Command::Route(args) => finish(run_client(route::run(&args))),
         Command::Endpoint(args) => finish(run_client(endpoint::run(&args))),
+        Command::Export(args) => finish(run_client(transfer::export(&args))),
+        Command::Import(args) => finish(run_client(transfer::import(&args))),
         Command::Storage(args) => finish(storage::run(&args)),
     }
 }

@@ -2,9 +2,11 @@
 //! program with the same connection string may do.
 //!
 //! [`connection_string`] says where and as whom, [`tls`] makes a trusted connection, [`sas`] signs, [`rest`] calls;
-//! [`twins`], [`queries`], [`messages`], [`jobs`], [`certificates`] and [`hub`] know what else can be asked for. [`device_http`] is a
-//! device's own side of HTTPS, [`websocket`] carries the protocols of the other ports.
+//! [`twins`], [`queries`], [`messages`], [`jobs`], [`transfers`], [`certificates`] and [`hub`] know what else can be asked for.
+//! [`blobs`] reads and writes the hub's own storage. [`device_http`] is a device's own side of HTTPS, [`websocket`] carries the
+//! protocols of the other ports.
 
+pub mod blobs;
 pub mod certificates;
 pub mod connection_string;
 pub mod device_http;
@@ -18,6 +20,7 @@ pub mod rest;
 pub mod routing;
 pub mod sas;
 pub mod tls;
+pub mod transfers;
 pub mod twins;
 pub mod websocket;
 
