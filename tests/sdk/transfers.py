@@ -73,9 +73,9 @@ def by_identity(lines):
     """Without what differs from hub to hub: ETags, versions and times."""
     def plain(line):
         line = {name: value for name, value in line.items() if name not in ("eTag", "twinETag")}
-        for section in line.get("properties", {}).values():
-            section.pop("$metadata")
-            section.pop("$version")
-        return line
+        sections = line.get("properties", {}).items()
+        values = {name: {key: value for key, value in section.items() if key not in ("$metadata", "$version")}
+                  for name, section in sections}
+        return {**line, "properties": values}
 
     return {(line["id"], line.get("moduleId")): plain(line) for line in lines}
