@@ -22,6 +22,7 @@ use Operation::{
     InvokeMethod, ListCertificates, ListDevices, ListModules, ListTransfers, NotBuilt, OpenApi,
     PatchTwin, PurgeC2d, PutCertificate, PutDevice, PutJob, PutModule, PutRouting, PutRoutingPart,
     Query, QueryJobs, ReceiveC2d, ReceiveFeedback, RegenerateKeys, ReplaceTwin, SendC2d, SendD2c,
+    ServiceStatistics, TestRoute, TestRoutes,
 };
 
 /// What a request asks for.
