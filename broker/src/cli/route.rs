@@ -311,11 +311,11 @@ async fn test(args: &TestArgs) -> Result<(), CommandError> {
         return print_json(&answer);
     }
     if args.condition.is_none() {
-        let routes = answer["routes"].as_array().into_iter().flatten();
-        return routes.map(|route| println(&text(&route["properties"]["name"]))).collect();
+        let mut routes = answer["routes"].as_array().into_iter().flatten();
+        return routes.try_for_each(|route| println(&text(&route["properties"]["name"])));
     }
-    let errors = answer["details"]["compilationErrors"].as_array().into_iter().flatten();
-    for error in errors {
+    let errors = answer["details"]["compilationErrors"].as_array();
+    if let Some(error) = errors.and_then(|errors| errors.first()) {
         let start = &error["location"]["start"];
         let place = format!("line {}, column {}", start["line"], start["column"]);
         return Err(CommandError::Refused(format!("{place}: {}", text(&error["message"]))));
