@@ -6,6 +6,7 @@
 mod amqp_frames;
 pub mod c2d;
 pub mod ca;
+pub mod configuration;
 pub mod connection;
 pub mod consumer_group;
 pub mod device;
@@ -88,6 +89,8 @@ pub enum Command {
     C2d(c2d::C2dArgs),
     /// Do one thing to many devices: change twins, call methods
     Job(job::JobArgs),
+    /// Say what the twins of many devices are to be like, and keep them so
+    Configuration(Box<configuration::ConfigurationArgs>),
     /// Say which authorities may certify devices
     Ca(ca::CaArgs),
     /// Say who may do what with the hub
@@ -166,6 +169,7 @@ pub fn main() -> ExitCode {
         Command::Query(args) => finish(run_client(query::run(&args))),
         Command::Method(args) => finish(run_client(method::run(&args))),
         Command::C2d(args) => finish(run_client(c2d::run(&args))),
+        Command::Configuration(args) => finish(run_client(configuration::run(&args))),
         Command::Job(args) => finish(run_client(job::run(&args))),
         Command::Ca(args) => finish(run_client(ca::run(&args))),
         Command::Policy(args) => finish(run_client(policy::run(&args))),

@@ -2,12 +2,14 @@
 //! program with the same connection string may do.
 //!
 //! [`connection_string`] says where and as whom, [`tls`] makes a trusted connection, [`sas`] signs, [`rest`] calls;
-//! [`twins`], [`queries`], [`messages`], [`jobs`], [`transfers`], [`certificates`] and [`hub`] know what else can be asked for.
+//! [`twins`], [`queries`], [`messages`], [`jobs`], [`transfers`], [`certificates`], [`configurations`] and [`hub`] know
+//! what else can be asked for.
 //! [`blobs`] reads and writes the hub's own storage. [`device_http`] is a device's own side of HTTPS, [`websocket`] carries the
 //! protocols of the other ports.
 
 pub mod blobs;
 pub mod certificates;
+pub mod configurations;
 pub mod connection_string;
 pub mod device_http;
 pub mod error;
