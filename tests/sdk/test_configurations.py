@@ -149,7 +149,8 @@ def test_every_call_of_nodes_sdk(hub, nodejs):
 
 def test_priorities_and_what_others_change(hub):
     def put(name, priority, **values):
-        body = {"priority": priority, "targetCondition": "tags.rank = 1", "content": {"deviceContent": device_content(**values)}}
+        content = {"deviceContent": device_content(**values)}
+        body = {"priority": priority, "targetCondition": "tags.rank = 1", "content": content}
         answer = hub.registry.request("PUT", f"/configurations/{name}", body)
         assert answer.status == 201, answer
 
