@@ -1,16 +1,19 @@
 //! Events that the hub makes of what happens to a device (service-protocols.md 4.10): stored with the change they tell of, in
 //! one command. Nothing is made if no route wants it.
 
+use ironhub_domain::HubError;
 use ironhub_domain::event::{
     AuthMethod, AuthScope, AuthType, D2cMessage, Happening, MessageSource, Origin,
 };
-use ironhub_domain::ids::ModuleId;
+use ironhub_domain::ids::{IdentityId, ModuleId};
+use ironhub_domain::job::Job;
 use ironhub_domain::partition::Command;
 use ironhub_domain::registry::IfMatch;
 use ironhub_domain::time::UnixMs;
 use ironhub_domain::twin::{Object, Twin, TwinUpdate};
 
 use super::device::{DeviceActor, now};
+use super::owner::Owner;
 use crate::router::request::CloseReason;
 
 /// An event about one identity of a device.
@@ -30,6 +33,39 @@ pub(super) fn reason(close: Option<CloseReason>) -> &'static str {
         Some(CloseReason::Rekeyed) => "rekeyed",
         Some(CloseReason::Slow) => "slow",
         Some(CloseReason::ShuttingDown) => "nodeStopping",
+    }
+}
+
+/// An event of the hub's own is nobody's who proved himself.
+fn origin(identity: &IdentityId, source: MessageSource) -> Origin {
+    Origin {
+        device: identity.device.clone(),
+        module: identity.module.clone(),
+        generation: String::new(),
+        auth: AuthMethod { scope: AuthScope::Hub, kind: AuthType::Sas },
+        model_id: None,
+        source,
+    }
+}
+
+impl Owner {
+    /// Stores the event that tells of a job's status, wherever it is routed, and returns when it is durable.
+    pub(crate) async fn tell_job(&self, identity: &IdentityId, job: &Job) -> Result<(), HubError> {
+        let facts = self.facts();
+        if !facts.routes.load().table().is_routed(MessageSource::JobLifecycle) {
+            return Ok(());
+        }
+        let correlation_id = format!("{:032x}", rand::random::<u128>());
+        let happening = Happening {
+            hub: facts.hub_name(),
+            identity,
+            now: now(),
+            correlation_id: &correlation_id,
+        };
+        let (reply, stored) = tokio::sync::oneshot::channel();
+        let origin = origin(identity, MessageSource::JobLifecycle);
+        self.append(&origin, &[happening.job(job)], None, reply);
+        stored.await.map_err(|_| HubError::ShuttingDown)?
     }
 }
 
@@ -59,14 +95,7 @@ impl DeviceActor {
             correlation_id: &correlation_id,
         };
         let message = make(&happening)?;
-        let origin = Origin {
-            device: identity.device.clone(),
-            module: identity.module.clone(),
-            generation: String::new(),
-            auth: AuthMethod { scope: AuthScope::Hub, kind: AuthType::Sas },
-            model_id: None,
-            source,
-        };
+        let origin = origin(&identity, source);
         Some(Told { origin, message, now })
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use ironhub_cluster::GroupId;
 use ironhub_domain::HubError;
 use ironhub_domain::document::{Document, DocumentKind};
-use ironhub_domain::ids::IdentityId;
+use ironhub_domain::ids::{DeviceId, IdentityId};
 use ironhub_domain::job::{
     DeviceJob, Job, JobEvent, JobId, JobRequest, JobStatistics, JobStatus, JobType, TwinJob, admit,
 };
@@ -44,6 +44,7 @@ impl Router {
             PutMode::Create,
         )
         .await?;
+        self.tell_job(&job).await;
         Ok(job)
     }
 
@@ -86,12 +87,28 @@ impl Router {
             let unchanged = PutMode::Update(IfMatch::Tags(vec![document.etag]));
             let stored = after.to_stored().into();
             match self.put_document(DocumentKind::Job, id.as_str(), stored, unchanged).await {
-                Ok(_) => return Ok(after),
+                Ok(_) => {
+                    if after.status != before.status {
+                        self.tell_job(&after).await;
+                    }
+                    return Ok(after);
+                }
                 Err(HubError::PreconditionFailed { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
         Err(HubError::Busy)
+    }
+
+    /// Makes an event of a job's status, if a route wants it. It comes after the change and not with it: a node that dies in
+    /// between tells nothing.
+    async fn tell_job(&self, job: &Job) {
+        // A job's id keeps the rules of a device's.
+        let Ok(id) = DeviceId::new(job.id.as_str()) else { return };
+        let owner = self.state.directory(&id).owner();
+        if let Err(error) = owner.tell_job(&IdentityId::device(id), job).await {
+            tracing::warn!(job = job.id.as_str(), %error, "a job's status was not told");
+        }
     }
 
     /// Removes a job, its rows first, so that none is left without its job.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::event::{AppProperty, D2cMessage, MessageSource, SystemProperties};
 use crate::ids::IdentityId;
+use crate::job::Job;
 use crate::time::UnixMs;
 use crate::twin::{Object, Section, SectionChange, Twin, TwinUpdate};
 
@@ -68,9 +69,16 @@ impl Happening<'_> {
         self.message(MessageSource::TwinChange, "updateTwin", &body.into())
     }
 
-    /// What a job did to a device; `operation` and `body` are the job's.
-    pub fn job(&self, operation: &str, body: &Value) -> D2cMessage {
-        self.message(MessageSource::JobLifecycle, operation, body)
+    /// A job's status changed. `identity` only says in which partition that is told, and is not told itself.
+    pub fn job(&self, job: &Job) -> D2cMessage {
+        let mut message = self.message(MessageSource::JobLifecycle, job.operation(), &job.json());
+        for property in &mut message.properties {
+            if property.name == "deviceId" {
+                *property =
+                    AppProperty { name: "jobId".into(), value: Some(job.id.as_str().to_owned()) };
+            }
+        }
+        message
     }
 
     fn whole(&self, twin: &Twin) -> Object {

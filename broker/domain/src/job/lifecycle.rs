@@ -1,16 +1,11 @@
 //! What the hub tells of a job in its event log, under the message source `deviceJobLifecycleEvents`.
 //!
 //! The original offers this source to routes and describes neither body nor properties. Choices of ours, formed as its
-//! other events of its own are: the body is the job's JSON as a service reads it, and the properties below say what
-//! happened. An event is written whenever the job's status changes.
+//! other events of its own are: the body is the job's JSON as a service reads it, and the property `opType` says what
+//! happened. An event is written whenever the job's status has changed.
 
 use crate::job::record::Job;
 use crate::job::word::JobStatus;
-
-/// `iothub-message-source`
-pub const MESSAGE_SOURCE: &str = "deviceJobLifecycleEvents";
-/// `iothub-message-schema`
-pub const MESSAGE_SCHEMA: &str = "deviceJobLifecycleNotification";
 
 impl Job {
     /// The application property `opType` of the event that tells of this state.
@@ -23,10 +18,5 @@ impl Job {
             JobStatus::Failed => "failJob",
             JobStatus::Cancelled => "cancelJob",
         }
-    }
-
-    /// The event's body: UTF-8 JSON.
-    pub fn lifecycle_body(&self) -> Vec<u8> {
-        self.json().to_string().into_bytes()
     }
 }

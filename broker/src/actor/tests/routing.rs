@@ -1,5 +1,6 @@
 use ironhub_domain::HubError;
 use ironhub_domain::event::{D2cMessage, Event};
+use ironhub_domain::job::{JobId, JobRequest};
 use ironhub_domain::partition::Stream;
 use ironhub_domain::registry::IfMatch;
 use ironhub_domain::routing::Routing;
@@ -143,5 +144,29 @@ fn what_happens_to_a_device_is_told_once_and_in_order() {
         hub.router.start_routing().await.unwrap();
         hub.create("d").await;
         assert_eq!(events(&hub, 1).len(), 9);
+    });
+}
+
+#[test]
+fn a_jobs_status_is_told_whenever_it_changes() {
+    run(|| async {
+        let hub = Hub::new().await;
+        let route = [("DeviceJobLifecycleEvents", "true", "hot")];
+        hub.router.put_routing(routing(&route, true), None).await.unwrap();
+        let body = br#"{"jobId":"d","type":"scheduleUpdateTwin","updateTwin":{"etag":"*","tags":{"a":1}},
+            "queryCondition":"*","startTime":"2999-01-01T00:00:00Z"}"#;
+        let id = JobId::new("d").unwrap();
+        let request = JobRequest::parse("d", body, 1024).unwrap();
+        hub.router.create_job(request).await.unwrap();
+        hub.router.cancel_job(&id).await.unwrap();
+        assert!(hub.router.cancel_job(&id).await.is_err());
+        // The job has the device's name here, so it is told in the device's partition.
+        let told = events(&hub, 1);
+        let operations: Vec<_> = told.iter().map(|e| property(e, "opType").unwrap()).collect();
+        assert_eq!(operations, ["scheduleJob", "cancelJob"]);
+        assert_eq!(property(&told[0], "jobId"), Some("d"));
+        assert_eq!(property(&told[0], "deviceId"), None);
+        let body: Value = serde_json::from_slice(&told[1].message.body).unwrap();
+        assert_eq!((&body["jobId"], &body["status"]), (&json!("d"), &json!("cancelled")));
     });
 }

@@ -61,7 +61,10 @@ fn annotations(map: &mut Compound<'_>, event: &Event) {
     map.symbol("x-opt-offset").text(&event.offset.to_string());
     map.symbol("x-opt-enqueued-time").timestamp(enqueued);
     map.symbol("x-opt-partition-key").text(origin.device.as_str());
-    map.symbol("iothub-connection-device-id").text(origin.device.as_str());
+    // A job is no device; its name only says where it is told of.
+    if origin.source != MessageSource::JobLifecycle {
+        map.symbol("iothub-connection-device-id").text(origin.device.as_str());
+    }
     if let Some(module) = &origin.module {
         map.symbol("iothub-connection-module-id").text(module.as_str());
     }
