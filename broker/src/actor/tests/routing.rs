@@ -156,7 +156,7 @@ fn a_jobs_status_is_told_whenever_it_changes() {
         let body = br#"{"jobId":"d","type":"scheduleUpdateTwin","updateTwin":{"etag":"*","tags":{"a":1}},
             "queryCondition":"*","startTime":"2999-01-01T00:00:00Z"}"#;
         let id = JobId::new("d").unwrap();
-        let request = JobRequest::parse("d", body, 1024).unwrap();
+        let request = JobRequest::parse(id.clone(), body, 1024).unwrap();
         hub.router.create_job(request).await.unwrap();
         hub.router.cancel_job(&id).await.unwrap();
         assert!(hub.router.cancel_job(&id).await.is_err());
