@@ -64,8 +64,13 @@ def renewed(hub, agent, service):
 @on_each("token renewal without a gap", "renewal")
 def test_nothing_is_lost_while_tokens_are_renewed(renewed, events, kind):
     device, count = result(renewed, kind)
-    numbers = [int(eventhub.body(event)) for event in events.of(device.id, count)]
-    assert sorted(set(numbers)) == list(range(count))
+
+    def missing():
+        # A message that is sent again is there twice, so the last ones may be beyond the first `count` events.
+        return set(range(count)) - {int(eventhub.body(event)) for event in events.of(device.id, count)}
+
+    until(lambda: not missing(), lambda: f"lost: {sorted(missing())}")
+    assert max(int(eventhub.body(event)) for event in events.of(device.id, count)) < count
 
 
 PAIRS = [("node-mqtt", "node-amqp"), ("node-amqp", "node-mqtt-ws"), ("node-amqp-ws", "node-amqp"),
