@@ -17,7 +17,6 @@ fn a_job_is_what_the_sdks_parse() {
             "runningCount": 0, "pendingCount": 0},
     });
     assert_eq!(twin.json(), expected);
-    assert_eq!(twin.lifecycle_body(), expected.to_string().into_bytes());
     assert_eq!(twin.operation(), "queueJob");
 
     let method = job(METHOD, 0).after(JobEvent::Fail { reason: "why".into() }, UnixMs(1)).unwrap();
