@@ -153,7 +153,8 @@ fn a_jobs_status_is_told_whenever_it_changes() {
         let hub = Hub::new().await;
         let route = [("DeviceJobLifecycleEvents", "true", "hot")];
         hub.router.put_routing(routing(&route, true), None).await.unwrap();
-        let body = br#"{"jobId":"d","type":"scheduleUpdateTwin","updateTwin":{"etag":"*","tags":{"a":1}},
+        let body =
+            br#"{"jobId":"d","type":"scheduleUpdateTwin","updateTwin":{"etag":"*","tags":{"a":1}},
             "queryCondition":"*","startTime":"2999-01-01T00:00:00Z"}"#;
         let id = JobId::new("d").unwrap();
         let request = JobRequest::parse(id.clone(), body, 1024).unwrap();
