@@ -34,7 +34,7 @@ impl Router {
                 Err(fault) => faults.push((at, fault)),
             }
         }
-        let carried = join_all(devices.into_values().map(|items| async move {
+        let carried = join_all(devices.into_iter().map(|(device, items)| async move {
             let mut faults = Vec::new();
             for (at, item) in items {
                 let operation = item.operation.clone();
@@ -42,6 +42,8 @@ impl Router {
                     faults.push((at, ItemFault::of(&item, error)));
                 }
             }
+            // Whoever fills a registry comes back to none of these soon.
+            self.state.directory(&device).release(&device);
             faults
         }));
         faults.extend(carried.await.into_iter().flatten());
