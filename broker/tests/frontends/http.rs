@@ -38,7 +38,8 @@ fn every_bad_request_gets_its_own_error_and_changes_nothing() {
         ("POST /devices/d1", "", "", "405 GenericMethodNotAllowed"),
         ("GET /twins/unknown", "", "", "404 DeviceNotFound"),
         ("PATCH /twins/d1", "", "{", "400 ArgumentInvalid"),
-        ("GET /jobs/v2/query", "", "", "501 GenericNotImplemented"),
+        ("GET /jobs/v2/unknown", "", "", "404 JobNotFound"),
+        ("POST /devices/query", "", r#"{"query":"SELECT"}"#, "400 ArgumentInvalid"),
     ] {
         let answer = ask(&hub, request, headers, body);
         assert_eq!(summary(&answer), expected, "{request} {headers}");
