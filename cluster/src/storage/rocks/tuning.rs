@@ -1,6 +1,8 @@
 //! How RocksDB is set up: what it may use, and which of its own limits are out of reach.
 
-use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, LogLevel, Options};
+use rocksdb::{
+    BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, LogLevel, Options,
+};
 
 use super::RocksOptions;
 
@@ -36,6 +38,12 @@ pub(super) fn records_options(options: &RocksOptions, cache: &Cache) -> Options 
     table.set_bloom_filter(10.0, false);
     table.set_whole_key_filtering(true);
     table.set_optimize_filters_for_memory(true);
+    // In parts of a few KB: the filter of a large file is larger than what the cache can keep of each, and would be read
+    // anew, as a whole, for every record looked up.
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_metadata_block_size(4 << 10);
+    table.set_pin_top_level_index_and_filter(true);
     let mut family = family_options(options, &table, RECORDS_FILE_BYTES);
     family.set_compression_type(DBCompressionType::Lz4);
     family.set_level_compaction_dynamic_level_bytes(true);
