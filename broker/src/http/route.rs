@@ -3,7 +3,8 @@
 //!
 //! Fixed segments compare without letter case, ids with it; one trailing slash more or less changes nothing; ids are
 //! percent-decoded exactly once (service-protocols.md 0 and 2.1). The query never takes part in routing, so any
-//! `api-version`, or none, is accepted. Read next: `handle.rs`, `service/devices.rs`.
+//! `api-version`, or none, is accepted. Azure IoT Explorer encodes a whole path, slashes included: see `opened`.
+//! Read next: `handle.rs`, `service/devices.rs`.
 
 mod management;
 #[cfg(test)]
@@ -302,11 +303,15 @@ pub(super) fn rows() -> impl Iterator<Item = &'static (&'static str, &'static st
 pub fn route(method: &Method, path: &str) -> Result<Matched, RouteError> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let path = path.strip_suffix('/').unwrap_or(path);
+    let opened = opened(path)?;
+    let path = opened.as_deref().unwrap_or(path);
     let mut allowed = Vec::new();
     for (row_method, pattern, operation) in rows() {
         let Some(raw_ids) = matches(pattern, path) else { continue };
         if *row_method == method.as_str() {
-            let ids = raw_ids.into_iter().map(percent_decode).collect::<Result<_, _>>()?;
+            let decode = opened.is_none() || encoded_twice(*operation);
+            let id = |raw: &str| if decode { percent_decode(raw) } else { Ok(raw.to_owned()) };
+            let ids = raw_ids.into_iter().map(id).collect::<Result<_, _>>()?;
             return Ok(Matched { operation: *operation, ids });
         }
         if !allowed.contains(row_method) {
@@ -317,6 +322,22 @@ pub fn route(method: &Method, path: &str) -> Result<Matched, RouteError> {
         return Err(RouteError::unknown(path));
     }
     Err(RouteError::MethodNotAllowed { method: echo(method.as_str()), allowed })
+}
+
+/// A path of several segments that was encoded as a whole, decoded: `twins%2Fd1%2Fmethods`, as every release of Azure
+/// IoT Explorer sends them. `None` for a path that stands as it is. No id contains a slash, so none is torn apart.
+fn opened(path: &str) -> Result<Option<String>, RouteError> {
+    let encoded_slash =
+        || path.as_bytes().windows(3).any(|found| found.eq_ignore_ascii_case(b"%2F"));
+    if path.contains('/') || !encoded_slash() {
+        return Ok(None);
+    }
+    percent_decode(path).map(Some)
+}
+
+/// Whether Azure IoT Explorer encodes the id too before it encodes the path: it does so when it sends messages only.
+fn encoded_twice(operation: Operation) -> bool {
+    operation == SendC2d
 }
 
 /// The ids of a path that has the pattern's form, still encoded. An empty segment is no id.

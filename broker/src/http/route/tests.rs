@@ -27,6 +27,24 @@ fn ids_are_decoded_once() {
 }
 
 #[test]
+fn a_path_that_is_encoded_as_a_whole_means_the_same() {
+    check("GET /devices%2Fd1", r#"GetDevice ["d1"]"#);
+    check("POST /devices%2fquery", "Query []");
+    check("PATCH /twins%2Fd1%2Fmodules%2Fm1/", r#"PatchTwin ["d1", "m1"]"#);
+    check("POST /twins%2Fa%3Ab%2Fmethods", r#"InvokeMethod ["a:b"]"#);
+    check("GET /twins%2Fa%25b", r#"GetTwin ["a%b"]"#);
+    check("GET /twins%2Fa%2525b", r#"GetTwin ["a%25b"]"#);
+    check("GET /devices%2Fa%252Fb", r#"GetDevice ["a%2Fb"]"#);
+    check("POST /devices%2Fa%253Ab%2Fmessages%2FdeviceBound", r#"SendC2d ["a:b"]"#);
+    check("GET /devices%2Fd1%2Fx", r#"error: there is nothing at "devices/d1/x""#);
+    check(
+        "GET /devices%2F%zz",
+        r#"error: the path has a broken percent-encoding: "devices%2F%zz""#,
+    );
+    check("GET /devices%2Fd1%2F%2F", r#"error: there is nothing at "devices/d1//""#);
+}
+
+#[test]
 fn every_character_of_the_id_grammar_survives_encoding() {
     let id = "azAZ09-:.+%_#*?!(),=@$'";
     let encoded: String = id.bytes().map(|b| format!("%{b:02x}")).collect();
