@@ -25,6 +25,8 @@ pub(crate) struct HubEvents {
     info: HubInfo,
     readers: Vec<EventReader>,
     store: Arc<dyn StateStore>,
+    /// Which log it is.
+    stream: Stream,
     /// Where the logs of endpoints are found; in one of those there is nothing to find.
     others: Option<Others>,
 }
@@ -44,7 +46,7 @@ impl HubEvents {
     ) -> anyhow::Result<Self> {
         let readers = readers(&info, &store, &others.watermarks, Stream::BUILT_IN)
             .context("a partition without watermark")?;
-        Ok(Self { info, readers, store, others: Some(others) })
+        Ok(Self { info, readers, store, stream: Stream::BUILT_IN, others: Some(others) })
     }
 
     fn reader(&self, partition: u32) -> Result<&EventReader, HubError> {
@@ -89,7 +91,22 @@ impl EventSource for HubEvents {
         let stream = routes.stream(place)?;
         let readers = readers(&self.info, &self.store, watermarks, stream)?;
         let info = HubInfo { entity, ..self.info.clone() };
-        Some(Arc::new(Self { info, readers, store: self.store.clone(), others: None }))
+        Some(Arc::new(Self { info, readers, store: self.store.clone(), stream, others: None }))
+    }
+
+    fn log(&self) -> u32 {
+        self.stream.0
+    }
+
+    fn has_log(&self, log: u32) -> bool {
+        let Some(Others { facts, .. }) = &self.others else { return log == self.log() };
+        let routes = facts.routes.load();
+        let mut endpoints = routes.table().endpoints().iter().enumerate();
+        // One that became an endpoint of another kind has its stream still, but is nothing to read from.
+        let is_it = |(place, endpoint): (usize, &Endpoint)| {
+            endpoint.kind == EndpointKind::EventLog && routes.stream(place) == Some(Stream(log))
+        };
+        log == self.log() || endpoints.any(is_it)
     }
 
     fn others(&self) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! What follows when the hub's policies or consumer groups change: outside the router, in files and in frontends.
+//! What follows when the hub's policies or consumer groups or routing change: outside the router, in files and in frontends.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use ironhub_domain::auth::PolicySet;
 use crate::amqp::AmqpContext;
 use crate::router::Router;
 
-/// Follows the router's changes until the node stops: receivers of deleted consumer groups are detached, and `write` puts
-/// down the keys of the policies as they are now.
+/// Follows the router's changes until the node stops: receivers of deleted consumer groups and logs are detached, and `write`
+/// puts down the keys of the policies as they are now.
 pub(crate) fn follow(
     router: &Router,
     amqp: &Arc<AmqpContext>,
     write: impl Fn(&PolicySet) -> anyhow::Result<()> + 'static,
 ) {
-    let (mut groups, amqp) = (router.watch_consumer_groups(), amqp.clone());
+    let (mut reading, amqp) = (router.watch_reading(), amqp.clone());
     actix_rt::spawn(async move {
-        while groups.changed().await.is_ok() {
-            amqp.detach_deleted_groups();
+        while reading.changed().await.is_ok() {
+            amqp.detach_deleted();
         }
     });
     let (mut policies, router) = (router.watch_policies(), router.clone());

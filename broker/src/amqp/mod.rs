@@ -58,7 +58,8 @@ pub struct AmqpOptions {
     /// From the first byte to `open`, and to the first good token or identity: a client that has shown neither by then is
     /// closed (service-protocols.md 3.2).
     pub handshake_timeout: Duration,
-    /// How long a link outlives its token.
+    /// How long after its end a token is still taken, and its links live: clocks differ. One that was in force when it
+    /// was put ends when it says.
     pub token_grace: Duration,
     /// Connections close when it becomes true.
     pub draining: watch::Receiver<bool>,
@@ -102,8 +103,9 @@ impl AmqpContext {
         Arc::new(Self { options, connection, receivers: Receivers::default() })
     }
 
-    /// Detaches the receivers of consumer groups that are no more.
-    pub fn detach_deleted_groups(&self) {
-        self.receivers.keep(|group| self.options.events.has_consumer_group(group));
+    /// Detaches the receivers of event logs and of consumer groups that are no more.
+    pub fn detach_deleted(&self) {
+        let events = &self.options.events;
+        self.receivers.keep(|log| events.has_log(log), |group| events.has_consumer_group(group));
     }
 }

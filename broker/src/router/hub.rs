@@ -105,9 +105,9 @@ impl Router {
         self.state.watch_policies()
     }
 
-    /// Changes whenever a consumer group was made or removed on this node.
-    pub fn watch_consumer_groups(&self) -> watch::Receiver<u64> {
-        self.state.watch_consumer_groups()
+    /// Changes whenever what events are read from may have changed on this node: consumer groups, logs of endpoints.
+    pub fn watch_reading(&self) -> watch::Receiver<u64> {
+        self.state.watch_reading()
     }
 
     /// Removes a shared access policy. `PolicyNotFound`.
@@ -143,7 +143,7 @@ impl Router {
     pub async fn delete_consumer_group(&self, name: &str) -> Result<(), HubError> {
         let delete = Command::DeleteConsumerGroup(name.to_owned());
         let outcome = self.state.system().change(&delete).await;
-        self.state.consumer_groups_changed();
+        self.state.reading_changed();
         outcome.map(|_| ())
     }
 }

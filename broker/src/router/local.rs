@@ -32,7 +32,7 @@ pub struct HubState {
     documents: [watch::Sender<u64>; DocumentKind::ALL.len()],
     /// Counts changes of shared access policies, and of consumer groups.
     policy_changes: watch::Sender<u64>,
-    group_changes: watch::Sender<u64>,
+    reading_changes: watch::Sender<u64>,
     /// Held while a policy is read and changed.
     policies_turn: tokio::sync::Mutex<()>,
     /// Held while the facts take what the system partition says, so that an older answer never replaces a newer one.
@@ -64,7 +64,7 @@ impl HubState {
             documents,
             refresh: Mutex::default(),
             policy_changes: watch::Sender::new(0),
-            group_changes: watch::Sender::new(0),
+            reading_changes: watch::Sender::new(0),
             policies_turn: tokio::sync::Mutex::default(),
             transfers: tokio::sync::Mutex::default(),
         })
@@ -112,12 +112,12 @@ impl HubState {
         self.policy_changes.subscribe()
     }
 
-    pub(super) fn consumer_groups_changed(&self) {
-        self.group_changes.send_modify(|count| *count += 1);
+    pub(super) fn reading_changed(&self) {
+        self.reading_changes.send_modify(|count| *count += 1);
     }
 
-    pub(super) fn watch_consumer_groups(&self) -> watch::Receiver<u64> {
-        self.group_changes.subscribe()
+    pub(super) fn watch_reading(&self) -> watch::Receiver<u64> {
+        self.reading_changes.subscribe()
     }
 
     pub(super) fn transfers(&self) -> &tokio::sync::Mutex<()> {

@@ -91,6 +91,7 @@ impl HubState {
             }
         };
         self.facts().routes.store(Arc::new(routes));
+        self.reading_changed();
         Ok(())
     }
 

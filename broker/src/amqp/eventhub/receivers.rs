@@ -18,18 +18,18 @@ struct Table {
     places: HashMap<Place, Vec<Held>>,
 }
 
-/// One partition of an event log as one consumer group sees it; names in lower case.
+/// One partition of an event log as one consumer group sees it; the group's name in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
-    entity: String,
+    /// [`super::EventSource::log`].
+    log: u32,
     group: String,
     partition: u32,
 }
 
 impl Place {
-    pub(super) fn new(entity: &str, group: &str, partition: u32) -> Self {
-        let (entity, group) = (entity.to_ascii_lowercase(), group.to_ascii_lowercase());
-        Self { entity, group, partition }
+    pub(super) fn new(log: u32, group: &str, partition: u32) -> Self {
+        Self { log, group: group.to_ascii_lowercase(), partition }
     }
 }
 
@@ -108,17 +108,24 @@ impl Receivers {
 }
 
 impl Receivers {
-    /// Detaches the receivers of consumer groups that are no more.
-    pub(in crate::amqp) fn keep(&self, exists: impl Fn(&str) -> bool) {
+    /// Detaches the receivers of event logs and of consumer groups that are no more.
+    pub(in crate::amqp) fn keep(
+        &self,
+        has_log: impl Fn(u32) -> bool,
+        has_group: impl Fn(&str) -> bool,
+    ) {
         let mut table = self.0.lock();
         for (place, held) in &mut table.places {
-            if exists(&place.group) {
+            let text = if !has_log(place.log) {
+                "the event hub was deleted".to_owned()
+            } else if !has_group(&place.group) {
+                format!("the consumer group {:?} was deleted", place.group)
+            } else {
                 continue;
-            }
+            };
             for receiver in held.drain(..) {
-                let text = format!("the consumer group {:?} was deleted", place.group);
                 // One that is gone at this moment needs no telling.
-                let _ = receiver.evict.send(Error::new(condition::NOT_FOUND, text));
+                let _ = receiver.evict.send(Error::new(condition::NOT_FOUND, text.clone()));
             }
         }
         // Seats of those that were told are given back to places that are not there any more, which is nothing.
@@ -206,7 +213,7 @@ mod tests {
         let mut seats = Vec::new();
         let mut log = Vec::new();
         for arrival in arrivals.split_whitespace() {
-            match receivers.admit(Place::new("eh", "$Default", 0), claim(arrival)) {
+            match receivers.admit(Place::new(0, "$Default", 0), claim(arrival)) {
                 Ok((seat, evicted)) => {
                     log.push("in".to_owned());
                     for (name, _, old) in &mut seats {
@@ -247,42 +254,42 @@ mod tests {
     #[test]
     fn a_place_that_is_given_back_can_be_taken() {
         let receivers = Receivers::default();
-        let seat = receivers.admit(Place::new("eh", "g", 0), claim("a:9")).expect("free");
+        let seat = receivers.admit(Place::new(0, "g", 0), claim("a:9")).expect("free");
         assert!(
-            receivers.admit(Place::new("eh", "G", 0), claim("b:1")).is_err(),
+            receivers.admit(Place::new(0, "G", 0), claim("b:1")).is_err(),
             "names have no case"
         );
-        assert!(receivers.admit(Place::new("eh", "g", 1), claim("b:1")).is_ok());
-        assert!(receivers.admit(Place::new("eh", "h", 0), claim("b:1")).is_ok());
-        assert!(receivers.admit(Place::new("other", "g", 0), claim("b:1")).is_ok());
+        assert!(receivers.admit(Place::new(0, "g", 1), claim("b:1")).is_ok());
+        assert!(receivers.admit(Place::new(0, "h", 0), claim("b:1")).is_ok());
+        assert!(receivers.admit(Place::new(1, "g", 0), claim("b:1")).is_ok());
         drop(seat);
-        assert!(receivers.admit(Place::new("eh", "g", 0), claim("b:1")).is_ok());
+        assert!(receivers.admit(Place::new(0, "g", 0), claim("b:1")).is_ok());
     }
 
     #[test]
     fn an_evicted_receiver_that_leaves_late_does_not_take_the_new_one_along() {
         let receivers = Receivers::default();
-        let (old, _) = receivers.admit(Place::new("eh", "g", 0), claim("a:1")).expect("free");
+        let (old, _) = receivers.admit(Place::new(0, "g", 0), claim("a:1")).expect("free");
         let (_new, mut evicted) =
-            receivers.admit(Place::new("eh", "g", 0), claim("b:2")).expect("higher");
+            receivers.admit(Place::new(0, "g", 0), claim("b:2")).expect("higher");
         drop(old);
-        assert!(
-            receivers.admit(Place::new("eh", "g", 0), claim("c:1")).is_err(),
-            "b still owns it"
-        );
+        assert!(receivers.admit(Place::new(0, "g", 0), claim("c:1")).is_err(), "b still owns it");
         assert!(evicted.try_recv().is_err());
     }
 
     #[test]
-    fn receivers_of_a_deleted_group_go_and_others_stay() {
+    fn receivers_of_a_deleted_group_or_log_go_and_others_stay() {
         let receivers = Receivers::default();
         let admit =
-            |group| receivers.admit(Place::new("eh", group, 0), claim("a:1")).expect("free");
-        let ((_old, mut gone), (_kept, mut stays)) = (admit("Old"), admit("kept"));
-        receivers.keep(|group| group == "kept");
-        assert_eq!(gone.try_recv().expect("told").condition, condition::NOT_FOUND);
+            |log, group| receivers.admit(Place::new(log, group, 0), claim("a:1")).expect("free");
+        let ((_old, mut gone), (_kept, mut stays)) = (admit(0, "Old"), admit(0, "kept"));
+        let (_log, mut gone_too) = admit(7, "kept");
+        receivers.keep(|log| log == 0, |group| group == "kept");
+        for gone in [&mut gone, &mut gone_too] {
+            assert_eq!(gone.try_recv().expect("told").condition, condition::NOT_FOUND);
+        }
         assert!(stays.try_recv().is_err());
-        let (_new, mut stays) = admit("old");
+        let (_new, mut stays) = admit(0, "old");
         drop(_old);
         assert!(stays.try_recv().is_err(), "a group of that name that is made later is another");
     }

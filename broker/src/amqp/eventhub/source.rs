@@ -21,6 +21,16 @@ pub trait EventSource: Send + Sync + 'static {
         None
     }
 
+    /// What tells this log from every other, also from a later one of its name. The built-in log is 0.
+    fn log(&self) -> u32 {
+        0
+    }
+
+    /// Whether there is a log of that number now; only the built-in log knows.
+    fn has_log(&self, log: u32) -> bool {
+        log == self.log()
+    }
+
     /// The names of the others.
     fn others(&self) -> Vec<String> {
         Vec::new()
