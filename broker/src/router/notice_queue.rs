@@ -82,12 +82,16 @@ impl Queue {
         }
     }
 
-    /// Gives items back to the front of the queue; those whose deliveries are used up come out.
+    /// Gives items back to the front of the queue, which leave again at once: they have waited for company before. Those
+    /// whose deliveries are used up come out.
     pub(super) fn give_back(&mut self, mut items: Vec<Item>, counted: bool) -> Vec<Item> {
         items.iter_mut().for_each(|item| item.deliveries += u32::from(counted));
         let max = self.settings.deliveries_max;
         let (ended, items): (Vec<_>, Vec<_>) =
             items.into_iter().partition(|item| item.deliveries >= max);
+        if !items.is_empty() {
+            self.flushed = UnixMs::default();
+        }
         items.into_iter().rev().for_each(|item| self.ready.push_front(item));
         ended
     }
@@ -194,7 +198,14 @@ mod tests {
         queue.hold(first, LockToken([1; 16]), now);
         queue.ready.push_back(item(3, now.0));
         assert!(queue.batch(UnixMs(now.0 + 14_999)).is_none());
-        assert_eq!(queue.batch(UnixMs(now.0 + 15_000)).map(|items| items.len()), Some(1));
+        let second = queue.batch(UnixMs(now.0 + 15_000)).unwrap();
+        queue.hold(second.clone(), LockToken([2; 16]), now);
+        assert!(queue.give_back(second, true).is_empty());
+        assert_eq!(
+            queue.batch(now).map(|items| items.len()),
+            Some(1),
+            "what was given back has waited"
+        );
         queue.ready = (0..70).map(|n| item(n, now.0)).collect();
         assert_eq!(
             queue.batch(now).map(|items| items.len()),

@@ -89,8 +89,6 @@ impl NoticeDesk {
         let mut queue = self.queue(kind).lock();
         if let Some(held) = queue.held.remove(&lock) {
             queue.give_back(held.items, false);
-            // It was flushed and not received.
-            queue.flushed = UnixMs::default();
         }
     }
 
