@@ -53,7 +53,7 @@ struct Grant {
 #[derive(Debug)]
 pub(super) struct Grants {
     grants: Vec<Grant>,
-    /// How long a token counts after its end.
+    /// How long a token counts after its end if it had come to that when it was put: clocks differ.
     grace_ms: u64,
 }
 
@@ -92,7 +92,11 @@ impl Grants {
             audience: audience.into(),
             bearer,
             token: for_devices.then(|| token.into()),
-            ends: UnixMs(expires.0.saturating_add(self.grace_ms)),
+            ends: if now < expires {
+                expires
+            } else {
+                UnixMs(expires.0.saturating_add(self.grace_ms))
+            },
         });
         Ok(())
     }

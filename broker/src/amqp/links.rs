@@ -62,11 +62,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 }
             }
             Event::Sendable { link, drain } => {
-                if self.devices.on_sendable(link, drain, &mut self.connection) {
-                    return;
-                }
-                if let (Some(Link::Receiver(receiver)), true) = (self.links.get_mut(link), drain) {
-                    receiver.drain();
+                if !self.devices.on_sendable(link, drain, &mut self.connection)
+                    && !self.service_sendable(link, drain)
+                {
+                    self.on_sendable(link, drain);
                 }
             }
             // Events are sent settled; some clients tell outcomes all the same.
@@ -94,6 +93,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
+    fn on_sendable(&mut self, link: LinkId, drain: bool) {
+        match self.links.get_mut(link) {
+            Some(Link::Receiver(receiver)) => receiver.drain(drain),
+            Some(Link::CbsReplies | Link::ManagementReplies { .. }) if drain => {
+                self.send_replies();
+                self.connection.drained(link);
+            }
+            Some(_) | None => {}
+        }
+    }
+
     fn on_attach(&mut self, link: LinkId, attach: &Attach) {
         let address = match attach.role {
             Role::Sender => attach.target.as_ref().and_then(|target| target.address.as_ref()),
@@ -102,7 +112,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let text = address.map_or("", Text::as_str);
         let address = Address::parse(text);
         if self.plain && address::is_built_in(text) && address != Address::Unknown {
-            return self.redirect(link, attach, text);
+            // Whoever may not read there is not shown the way either.
+            if self.authorize(&[address::relative(text).to_owned()]).is_ok() {
+                return self.redirect(link, attach, text);
+            }
         }
         let opened = match address {
             Address::Device(address) => self.attach_device(link, attach, address),
@@ -179,6 +192,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let Attached { receiver, reply } =
             eventhub::attach(&events, &self.context.receivers, attach, group, partition)?;
+        // What went between the look and the seat has told its receivers already.
+        if !built_in.has_log(events.log()) || !built_in.has_consumer_group(group) {
+            let text = format!("there is no event hub {entity:?} with a consumer group {group:?}");
+            return Err(Error::new(condition::NOT_FOUND, text));
+        }
         Ok((Link::Receiver(Box::new(receiver)), reply))
     }
 

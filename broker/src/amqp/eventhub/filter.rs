@@ -43,7 +43,8 @@ fn selector(filters: &Map) -> Option<&Value> {
 }
 
 fn invalid(text: &'static str) -> Error {
-    Error::new(condition::INVALID_FIELD, text.to_owned())
+    // As Event Hubs does: it is the kind of filter that is wrong, not what it says.
+    Error::new(condition::NOT_ALLOWED, text.to_owned())
 }
 
 #[cfg(test)]
@@ -93,8 +94,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_understood_is_refused() {
-        check(under(SELECTOR, Value::Int(5)), Err("amqp:invalid-field"));
-        check(under(SELECTOR, described(Value::Ulong(1), FIVE)), Err("amqp:invalid-field"));
+        check(under(SELECTOR, Value::Int(5)), Err("amqp:not-allowed"));
+        check(under(SELECTOR, described(Value::Ulong(1), FIVE)), Err("amqp:not-allowed"));
         let nonsense = described(Value::symbol(SELECTOR), "color = 'red'");
         check(under(SELECTOR, nonsense), Err("com.microsoft:argument-error"));
     }

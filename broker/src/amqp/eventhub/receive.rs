@@ -108,7 +108,7 @@ pub(in crate::amqp) fn attach(
         }
     };
     let (seat, evicted) =
-        receivers.admit(Place::new(source.entity_name(), group, partition), claim(attach)?)?;
+        receivers.admit(Place::new(source.log(), group, partition), claim(attach)?)?;
     let runtime_metrics =
         attach.desired_capabilities.iter().any(|wanted| *wanted == RUNTIME_METRIC);
     let granted = runtime_metrics.then_some(Symbol::from_static(RUNTIME_METRIC));
@@ -164,9 +164,10 @@ impl Receiver {
         paths(&*self.source, &self.group, &self.partition.to_string())
     }
 
-    /// The client granted credit and wants what there is now, then the rest of its credit back.
-    pub(in crate::amqp) fn drain(&mut self) {
-        self.drain = true;
+    /// The client granted credit. If it drains it wants what there is now, then the rest of its credit back; what it
+    /// said last counts.
+    pub(in crate::amqp) fn drain(&mut self, drain: bool) {
+        self.drain = drain;
     }
 
     /// Looks whether what it waits for has come; true if so. `Err` detaches it.
@@ -224,12 +225,15 @@ impl Receiver {
         if sent > 0 {
             metrics::delivered(sent);
         }
-        if self.pending.as_slice().is_empty() {
+        let empty = self.pending.as_slice().is_empty();
+        if empty {
             self.pending = Vec::new().into_iter();
-            if self.drain && matches!(self.feed, Feed::Tail(_)) {
-                self.drain = false;
-                connection.drained(link);
-            }
+        }
+        let at_end = empty && matches!(self.feed, Feed::Tail(_));
+        // Credit that events used up is drained too: the client waits to hear so.
+        if self.drain && (at_end || connection.credit(link) == 0) {
+            self.drain = false;
+            connection.drained(link);
         }
         Ok(())
     }

@@ -43,6 +43,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
+    /// Credit on a service link; false if the link is none.
+    pub(in crate::amqp) fn service_sendable(&mut self, link: LinkId, drain: bool) -> bool {
+        match (&mut self.services, &self.context.options.services) {
+            (Some(services), Some(router)) => {
+                services.on_sendable(link, drain, &mut self.connection, router)
+            }
+            _ => false,
+        }
+    }
+
     /// The link is gone, if it was a service link.
     pub(in crate::amqp) fn service_detached(&mut self, link: LinkId) {
         if let (Some(services), Some(router)) = (&mut self.services, &self.context.options.services)

@@ -161,6 +161,17 @@ impl Services {
         self.notices.on_disposition(link, (delivery, settled), state, router)
     }
 
+    /// The client granted credit, and drains or does not; false if the link is none of these.
+    pub(super) fn on_sendable(
+        &mut self,
+        link: LinkId,
+        drain: bool,
+        connection: &mut Connection,
+        router: &Router,
+    ) -> bool {
+        self.notices.on_sendable(link, drain, connection, router)
+    }
+
     /// The link is gone.
     pub(super) fn on_detached(&mut self, link: LinkId, router: &Router) {
         self.senders.retain(|sender| *sender != link);

@@ -89,6 +89,26 @@ impl NoticeLinks {
         true
     }
 
+    /// A client that drains gets what is there now and the rest of its credit back; one that grants credit need not wait
+    /// for the next look.
+    pub(super) fn on_sendable(
+        &mut self,
+        link: LinkId,
+        drain: bool,
+        connection: &mut Connection,
+        router: &Router,
+    ) -> bool {
+        if !self.links.iter().any(|notices| notices.link == link) {
+            return false;
+        }
+        self.look_again = None;
+        if drain {
+            self.send(connection, router);
+            connection.drained(link);
+        }
+        true
+    }
+
     pub(super) fn on_detached(&mut self, link: LinkId, router: &Router) {
         if let Some(at) = self.links.iter().position(|notices| notices.link == link) {
             give_back(&self.links.remove(at), router);

@@ -53,7 +53,7 @@ fn bad_filters_and_epochs_are_refused() {
     let mut number = ask("x");
     let filter = Map::default().with("apache.org:selector-filter:string", Value::Int(5));
     number.source.as_mut().expect("a source").filter = Some(filter);
-    check(number, "amqp:invalid-field");
+    check(number, "amqp:not-allowed");
     let epoch = |value| Attach {
         properties: Some(Map::default().with("com.microsoft:epoch", value)),
         ..Client::receiver(0, &address, EARLIEST)
