@@ -13,6 +13,8 @@ from waiting import LIMIT
 AMQP, SASL = b"AMQP\0\1\0\0", b"AMQP\3\1\0\0"
 OPEN, BEGIN, ATTACH, FLOW, TRANSFER, DISPOSITION, DETACH, END, CLOSE = range(0x10, 0x19)
 WINDOW = UInt(100_000)
+# Readers of fixed indexes want every field there, in a list that is never empty (service-protocols.md 3.1, E1 to E4).
+FIELDS = {OPEN: 10, BEGIN: 8, ATTACH: 14, FLOW: 11, TRANSFER: 11, DISPOSITION: 6, DETACH: 3, END: 1, CLOSE: 1}
 
 
 def error_of(value):
@@ -42,9 +44,10 @@ class Amqp:
 
     @classmethod
     async def dial(cls, hub, websocket=False, certificate=None):
-        """The transport alone, nothing sent yet."""
+        """The transport alone, nothing sent yet. `websocket` may be the path."""
         if websocket:
-            socket = await WebSocket.open(hub, "AMQPWSB10", certificate=certificate)
+            path = websocket if isinstance(websocket, str) else "/$iothub/websocket"
+            socket = await WebSocket.open(hub, "AMQPWSB10", path, certificate=certificate)
             return cls(socket, socket)
         return cls(*await tls(hub, 5671, certificate))
 
@@ -83,6 +86,9 @@ class Amqp:
         if not body:
             return channel, kind, None, b""
         value, at = decode(body)
+        if kind == 0:
+            assert body[:2] == b"\x00\x53" and body[3] in (0xC0, 0xD0), body[:4].hex()
+            assert len(value.value) == FIELDS[value.descriptor], value
         return channel, kind, value, body[at:]
 
     async def authenticate(self, mechanism, response=b""):
@@ -227,15 +233,19 @@ class Session:
                 self.dispositions.append((number, settled, state))
 
     async def attach(self, name, receives, address, filler=None, snd=None, rcv=None, properties=None, largest=None,
-                     refused=False, credit=100):
-        """A link to (or from) this address. Fails if the hub refuses it, unless that is what is asked for."""
+                     refused=False, credit=100, filters=None, wants=None):
+        """A link to (or from) this address. Fails if the hub refuses it, unless that is what is asked for.
+
+        `filters` are the source's; `wants` is a capability to ask for."""
         link = Link(self, name, receives)
         self.links.append(link)
         source, target = (address, filler) if receives else (filler, address)
         self.perform(
             ATTACH, name, link.handle, receives, None if snd is None else UByte(snd),
-            None if rcv is None else UByte(rcv), Described(0x28, [source]), Described(0x29, [target]), None, None,
-            None if receives else UInt(0), largest, None, None,
+            None if rcv is None else UByte(rcv),
+            Described(0x28, [source, None, None, None, None, None, None, filters] if filters else [source]),
+            Described(0x29, [target]), None, None,
+            None if receives else UInt(0), largest, None, None if wants is None else Symbol(wants),
             None if properties is None else {Symbol(key): value for key, value in properties.items()})
         await self.connection.within(asyncio.shield(link.attached), f"an attach of {address}")
         if refused:

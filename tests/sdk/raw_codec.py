@@ -37,14 +37,14 @@ class Timestamp(int):
 
 
 class Described:
-    """A described value; the descriptors used here are numbers."""
+    """A described value; the descriptors used here are numbers, and the symbols of filters."""
 
     def __init__(self, descriptor, value):
-        self.descriptor = int(descriptor)
+        self.descriptor = descriptor if isinstance(descriptor, str) else int(descriptor)
         self.value = value
 
     def __repr__(self):
-        return f"<{self.descriptor:#x} {self.value}>"
+        return f"<{self.descriptor if isinstance(self.descriptor, str) else hex(self.descriptor)} {self.value}>"
 
     def __eq__(self, other):
         return isinstance(other, Described) and (self.descriptor, self.value) == (other.descriptor, other.value)
@@ -92,7 +92,10 @@ def encode(value):
         pairs = [encode(item) for pair in value.items() for item in pair]
         return compound(0xC1, 0xD1, len(pairs), b"".join(pairs))
     if kind is Described:
-        return b"\x00\x53" + bytes([value.descriptor]) + encode(value.value)
+        code = value.descriptor
+        if isinstance(code, str):
+            return b"\x00" + encode(Symbol(code)) + encode(value.value)
+        return (b"\x00\x53" + bytes([code]) if code < 256 else b"\x00" + encode(ULong(code))) + encode(value.value)
     raise TypeError(f"{value!r} has no AMQP type")
 
 

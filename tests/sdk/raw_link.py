@@ -69,7 +69,8 @@ class Link:
     def on_flow(self, fields):
         if self.receives:
             self.drained = bool(fields[8])
-            self.count = max(self.count, fields[5] or 0)
+            # What waits in the queue is counted when it is taken from there.
+            self.count = max(self.count, (fields[5] or 0) - self.deliveries.qsize())
         else:
             self.credit = (fields[5] or 0) + fields[6] - self.count
         self.changed.set()
@@ -105,11 +106,14 @@ class Link:
     async def next_delivery(self):
         got = asyncio.ensure_future(self.deliveries.get())
         end = asyncio.ensure_future(asyncio.shield(self.detached))
-        await asyncio.wait([got, end], return_when=asyncio.FIRST_COMPLETED)
-        end.cancel()
-        if got.done():
-            return got.result()
-        got.cancel()
+        try:
+            await asyncio.wait([got, end], return_when=asyncio.FIRST_COMPLETED)
+            if got.done():
+                return got.result()
+        finally:
+            # Also when nobody waits any more: it must not take what the next one waits for.
+            end.cancel()
+            got.cancel()
         raise AssertionError(f"{self.name} is detached: {self.detached.result()}")
 
     def settle(self, delivery, code=ACCEPTED, *fields, settled=True):

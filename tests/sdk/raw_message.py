@@ -2,7 +2,7 @@
 
 from raw_codec import Described, Symbol, decode, encode
 
-HEADER, ANNOTATIONS, PROPERTIES, APPLICATION, DATA, VALUE = 0x70, 0x72, 0x73, 0x74, 0x75, 0x77
+HEADER, DELIVERY, ANNOTATIONS, PROPERTIES, APPLICATION, DATA, VALUE = 0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x77
 BATCH = 0x80013700
 NAMES = [
     "message_id", "user_id", "to", "subject", "reply_to", "correlation_id", "content_type", "content_encoding",
@@ -37,6 +37,7 @@ class Message:
 
     def __init__(self, data):
         self.header, self.annotations, self.app, self.body, self.value = [], {}, {}, None, None
+        self.delivery_annotations = {}
         self.sections = []
         fields, at = [], 0
         while at < len(data):
@@ -44,6 +45,8 @@ class Message:
             self.sections.append(section.descriptor)
             if section.descriptor == HEADER:
                 self.header = section.value
+            elif section.descriptor == DELIVERY:
+                self.delivery_annotations = section.value
             elif section.descriptor == ANNOTATIONS:
                 self.annotations = section.value
             elif section.descriptor == PROPERTIES:
