@@ -22,6 +22,8 @@ pub(super) struct Control {
     pub(super) features: Option<Features>,
     /// So many more C2D messages.
     pub(super) credit: u32,
+    /// Desired properties of this version have reached it.
+    pub(super) seen: Option<u64>,
     /// Answers to methods.
     pub(super) answers: Vec<(u32, MethodAnswer)>,
     /// It has ended.
@@ -42,6 +44,7 @@ impl Control {
         self.release |= later.release;
         self.features = later.features.or(self.features);
         self.credit = self.credit.saturating_add(later.credit);
+        self.seen = self.seen.max(later.seen);
         self.end |= later.end;
         for (id, answer) in later.answers {
             // The first answer counts, and to more calls than can be under way there is none that somebody waits for.

@@ -31,7 +31,7 @@ pub(super) struct Presence {
     sequence: u64,
     /// The record will learn of the last activity.
     is_flush_due: bool,
-    /// The newest desired `$version` that the identity was sent or has fetched, if this actor saw it: the record learns it
+    /// The newest desired `$version` that the identity is known to have got, if this actor saw it: the record learns it
     /// a moment later.
     pub(super) desired_seen: u64,
     /// Methods that wait for a session.

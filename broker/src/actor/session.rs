@@ -172,12 +172,15 @@ impl DeviceActor {
 
     /// What a session says of itself. One that is fenced has nothing to say.
     pub(super) fn control(&mut self, session: &SessionKey, control: Control, ctx: &mut Ctx) {
-        let Control { clear_credit, release, features, credit, answers, end } = control;
+        let Control { clear_credit, release, features, credit, seen, answers, end } = control;
         let module = session.module.as_ref();
         let Some(live) = self.sessions.live_mut(module, session.number) else { return };
         let methods_payload_max = self.owner.facts().settings.method_payload_bytes_max;
         for (id, answer) in answers {
             live.answer(id, answer, methods_payload_max);
+        }
+        if let Some(version) = seen {
+            self.see_desired(module, version);
         }
         if end {
             if let Some(live) = self.sessions.end(module, session.number) {
@@ -185,6 +188,7 @@ impl DeviceActor {
             }
             return;
         }
+        let Some(live) = self.sessions.live_mut(module, session.number) else { return };
         if clear_credit && let Some(pump) = &mut live.c2d {
             pump.clear_credit();
         }

@@ -53,6 +53,10 @@ impl SessionHandle {
         self.control(Control { features: Some(features), ..Control::default() });
     }
 
+    pub(crate) fn saw_desired(&self, version: u64) {
+        self.control(Control { seen: Some(version), ..Control::default() });
+    }
+
     pub(crate) fn add_c2d_credit(&self, credit: u32) {
         self.control(Control { credit, ..Control::default() });
     }

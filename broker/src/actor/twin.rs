@@ -28,9 +28,7 @@ impl DeviceActor {
     ) {
         self.after_barrier(ctx, move |actor, passed| {
             let twin = passed.and_then(|()| actor.load_twin(module.as_ref())).map(|twin| {
-                let (version, body) = (twin.desired.version, twin.device_view());
-                actor.see_desired(module.as_ref(), version, twin.desired_seen);
-                DeviceTwin { desired_version: version, body }
+                DeviceTwin { desired_version: twin.desired.version, body: twin.device_view() }
             });
             let _ = reply.send(twin);
         });
@@ -178,14 +176,15 @@ impl DeviceActor {
                 return tracing::error!(%error, "a twin cannot be read");
             }
         };
-        let recorded = twin.desired_seen;
         twin.see_desired(self.presence_mut(module).desired_seen);
         let Some((_, live)) = self.sessions.current_mut(module) else { return };
+        // What this session was told is on its way.
+        twin.see_desired(live.desired_told);
         live.desired_told = twin.desired.version;
         if let Some(notice) = twin.missed()
             && self.owner.facts().settings.notify_at_reconnect
         {
-            self.tell(module, notice, recorded, ctx);
+            self.tell(module, notice, ctx);
         }
     }
 
@@ -206,29 +205,25 @@ impl DeviceActor {
         let whole = || Twin { desired_seen: 0, ..twin.clone() }.missed();
         let notice = if is_next { notice } else { whole().unwrap_or(notice) };
         live.desired_told = notice.version;
-        self.tell(module, notice, twin.desired_seen, ctx);
+        self.tell(module, notice, ctx);
     }
 
-    fn tell(
-        &mut self,
-        module: Option<&ModuleId>,
-        notice: DesiredNotice,
-        recorded: u64,
-        ctx: &mut Ctx,
-    ) {
+    fn tell(&mut self, module: Option<&ModuleId>, notice: DesiredNotice, ctx: &mut Ctx) {
         let Some((_, live)) = self.sessions.current_mut(module) else { return };
-        let version = notice.version;
         if !live.sink.push(Push::Desired(notice)) {
-            return self.close_session(module, CloseReason::Slow, ctx);
+            self.close_session(module, CloseReason::Slow, ctx);
         }
-        self.see_desired(module, version, recorded);
     }
 
-    /// Notes what the identity has been sent or has fetched. Nobody waits for it: if it gets lost, the identity is sent what
-    /// it has once more.
-    fn see_desired(&mut self, module: Option<&ModuleId>, version: u64, recorded: u64) {
-        self.presence_mut(module).desired_seen = version;
-        if version > recorded {
+    /// Notes what has reached the identity. Nobody waits for it: if it gets lost, the identity is sent what it has once
+    /// more.
+    pub(super) fn see_desired(&mut self, module: Option<&ModuleId>, version: u64) {
+        let Ok(twin) = self.load_twin(module) else { return };
+        // Of another life of this identity's name there may be higher ones.
+        let version = version.min(twin.desired.version);
+        let presence = self.presence_mut(module);
+        presence.desired_seen = presence.desired_seen.min(twin.desired.version).max(version);
+        if version > twin.desired_seen {
             let identity = self.identity_id(module);
             self.owner.propose(&Command::SeeDesired { identity, version }, |outcome| {
                 if let Err(error) = outcome {

@@ -24,7 +24,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let peer = peer.into();
-    let mut session = Box::new(Session::new(stream, peer.certificate.clone(), context));
+    let mut session = Box::new(Session::new(stream, peer.clone(), context));
     async move {
         let ended = session.run().await;
         tracing::debug!(%peer, reason = %ended, "AMQP connection closed");

@@ -24,6 +24,7 @@ use super::link_map::LinkMap;
 use super::links::{Link, Replies};
 use super::service::Services;
 use super::socket::{Socket, SocketEnd};
+use crate::net::{Line, Peer};
 
 /// Longest sleep; deadlines of the engine may be "never".
 const SLEEP_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -46,6 +47,7 @@ pub(super) struct Session<S> {
     pub(super) context: Arc<AmqpContext>,
     /// What the client showed in its TLS handshake.
     pub(super) certificate: Option<Arc<PeerCertificate>>,
+    line: Line,
     pub(super) grants: Grants,
     pub(super) asking: Asking,
     pub(super) devices: Devices,
@@ -65,18 +67,15 @@ pub(super) struct Session<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
-    pub(super) fn new(
-        stream: S,
-        certificate: Option<Arc<PeerCertificate>>,
-        context: Arc<AmqpContext>,
-    ) -> Self {
+    pub(super) fn new(stream: S, peer: Peer, context: Arc<AmqpContext>) -> Self {
         let owners = &context.options.devices;
         let devices = Devices::new(owners.clone());
         let grace_ms = u64::try_from(context.options.token_grace.as_millis()).unwrap_or(u64::MAX);
         Self {
             socket: Socket::new(stream),
             connection: Connection::new(context.connection.clone(), 0),
-            certificate,
+            certificate: peer.certificate,
+            line: peer.line,
             grants: Grants::new(grace_ms),
             asking: Asking::new(owners.clone(), devices.inbox().clone()),
             devices,
@@ -133,6 +132,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// Everything that needs no waiting.
     fn work(&mut self) {
+        // Before anything is taken: it may be the end.
+        let flushed = self.connection.output().is_empty() && self.socket.is_flushed();
+        self.devices.look(flushed, self.line);
         let now = self.now();
         while let Some(event) = self.connection.poll(&mut self.socket.input, now) {
             self.on_event(event);

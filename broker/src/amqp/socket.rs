@@ -84,6 +84,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Ok(progress)
     }
 
+    /// The stream has sent on all that it took.
+    pub(super) fn is_flushed(&self) -> bool {
+        !self.flush
+    }
+
     /// When a client that does not read is dropped.
     pub(super) fn stalls_at(&self) -> Option<Instant> {
         self.stalled.map(|since| since + STALL_TIME_MAX)

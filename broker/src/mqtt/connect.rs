@@ -25,6 +25,7 @@ use super::outbox::Outbox;
 use super::session::Session;
 use super::signal::Signal;
 use super::{MqttContext, wall_clock};
+use crate::net::Peer;
 use crate::router::DeviceSession;
 use crate::router::request::{ConnectRequest, Credentials, SessionStart};
 
@@ -78,18 +79,18 @@ impl Refusal {
 /// Lets a connection in, or refuses it and says so to the client.
 pub(super) async fn open<S>(
     mut stream: S,
-    certificate: Option<Arc<PeerCertificate>>,
+    peer: Peer,
     context: Arc<MqttContext>,
 ) -> Result<Box<Session<S>>, Refusal>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut inbox = Inbox::default();
-    match greet(&mut stream, &mut inbox, certificate, &context).await {
+    match greet(&mut stream, &mut inbox, peer.certificate, &context).await {
         Ok(entered) => {
             let mut outbox = Outbox::default();
             encode::connack(outbox.end(), ConnackCode::Accepted, entered.session_present);
-            Ok(Box::new(Session::new(stream, inbox, outbox, entered)))
+            Ok(Box::new(Session::new(stream, peer.line, inbox, outbox, entered)))
         }
         Err(refusal) => {
             tell(stream, &refusal).await;

@@ -20,6 +20,7 @@ use super::outbox::Outbox;
 use super::outgoing::{Outgoing, WINDOW, Written};
 use super::signal::Signal;
 use super::subscriptions::Subscriptions;
+use crate::net::{Line, OnItsWay};
 use crate::router::DeviceSession;
 use crate::router::request::{Features, Push};
 
@@ -38,6 +39,8 @@ pub(super) struct Downlink {
     held: Features,
     /// Until when they wait for that.
     hold_until: Option<Instant>,
+    /// Versions of the desired properties that the client is told or shown.
+    desired: OnItsWay,
     /// Clean session 0: subscriptions are stored.
     persistent: bool,
 }
@@ -61,6 +64,7 @@ impl Downlink {
             told: Features::default(),
             held,
             hold_until,
+            desired: OnItsWay::default(),
             persistent,
         }
     }
@@ -78,7 +82,7 @@ impl Downlink {
     /// When something is to be done at the latest.
     pub(super) fn due(&self) -> Option<Instant> {
         let again = self.exchange.as_ref().and_then(|exchange| exchange.due());
-        again.into_iter().chain(self.hold_until).min()
+        again.into_iter().chain(self.hold_until).chain(self.desired.due()).min()
     }
 
     /// SUBSCRIBE. A persistent session's SUBACK waits until its subscriptions are stored.
@@ -179,6 +183,13 @@ impl Downlink {
         }
     }
 
+    /// Tells the owner which desired properties have reached the client. There is no acknowledgement of them.
+    pub(super) fn look(&mut self, flushed: bool, line: Line, device: &DeviceSession) {
+        if let Some(version) = self.desired.arrived(flushed, line, Instant::now()) {
+            device.saw_desired(version);
+        }
+    }
+
     /// Writes what the owner pushed and answered; the task is woken by more. Room that this made for reading wakes it too.
     /// An error ends the connection.
     pub(super) fn poll(
@@ -205,6 +216,9 @@ impl Downlink {
             if exchange.is_empty() {
                 self.exchange = None;
             }
+            if let Some(version) = progress.shown {
+                self.desired.send(version, Instant::now());
+            }
             if progress.subscribed {
                 self.tell_owner(device);
             }
@@ -228,6 +242,7 @@ impl Downlink {
             }
             Push::Desired(notice) => {
                 publish_at_most_once(outbox, &desired_notice(notice.version), &notice.body);
+                self.desired.send(notice.version, Instant::now());
             }
             Push::Method(call) if self.subscriptions.method(&call.name) => {
                 publish_at_most_once(outbox, &method_request(&call.name, call.id), &call.payload);

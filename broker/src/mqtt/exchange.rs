@@ -100,6 +100,8 @@ pub(super) struct Exchange {
 pub(super) struct Progress {
     /// Subscriptions that wait to count do now.
     pub(super) subscribed: bool,
+    /// The client was shown the desired properties of this version.
+    pub(super) shown: Option<u64>,
 }
 
 impl Exchange {
@@ -145,6 +147,9 @@ impl Exchange {
             let Some(first) = self.asked.front_mut() else { return Ok(progress) };
             let answered = match first {
                 Asked::Twin { rid, reply } => settled(reply, cx).map(|twin| {
+                    let version = twin.as_ref().ok().map(|twin| twin.desired_version);
+                    // A client that asks without having subscribed to answers does not learn anything.
+                    progress.shown = progress.shown.max(version.filter(|_| wanted));
                     let shown = twin.map(|twin| (200, None, twin.body));
                     respond(rid, shown, wanted, outbox);
                 }),

@@ -22,7 +22,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let peer = peer.into();
-    let opening = Box::pin(connect::open(stream, peer.certificate.clone(), context));
+    let opening = Box::pin(connect::open(stream, peer.clone(), context));
     async move {
         let mut session = match opening.await {
             Ok(session) => session,

@@ -43,6 +43,11 @@ impl Outbox {
         WAITING_BYTES_MAX <= self.buffer.len() - self.written
     }
 
+    /// The stream has taken everything, and sent it on.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.buffer.len() == self.written && !self.unflushed
+    }
+
     pub(super) fn stalled_since(&self) -> Option<Instant> {
         self.stalled_since
     }

@@ -34,6 +34,7 @@ use super::metrics;
 use super::outbox::Outbox;
 use super::packets::{Batch, Packets};
 use super::signal::Signal;
+use crate::net::Line;
 use crate::router::DeviceSession;
 use crate::router::request::CloseReason;
 
@@ -52,6 +53,7 @@ const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(2);
 /// A live connection. Boxed by its maker; keeps no buffer while idle.
 pub(super) struct Session<S> {
     stream: S,
+    line: Line,
     inbox: Inbox,
     outbox: Outbox,
     flight: Flight,
@@ -81,9 +83,16 @@ struct Leaving {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// `inbox` may hold packets that followed the CONNECT, `outbox` the CONNACK.
-    pub(super) fn new(stream: S, inbox: Inbox, outbox: Outbox, entered: Entered) -> Self {
+    pub(super) fn new(
+        stream: S,
+        line: Line,
+        inbox: Inbox,
+        outbox: Outbox,
+        entered: Entered,
+    ) -> Self {
         Self {
             stream,
+            line,
             inbox,
             outbox,
             flight: Flight::default(),
@@ -142,6 +151,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 }
             }
         }
+        // Before anything is read: it may be the end.
+        self.downlink.look(self.outbox.is_flushed(), self.line, &self.device);
         self.work(cx)?;
         let Self { downlink, device, identity, signal, outbox, .. } = self;
         downlink.poll(cx, device, identity, signal, outbox)?;

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor};
 
+use super::line::Line;
 use super::peer::Peer;
 use super::x509;
 use crate::metrics::connections;
@@ -174,7 +175,8 @@ where
                 };
                 // Acks are small writes that someone waits for.
                 let _ = stream.set_nodelay(true);
-                let session = Box::pin(handle(stream, peer.into()));
+                let peer = Peer { line: Line::of(&stream), ..peer.into() };
+                let session = Box::pin(handle(stream, peer));
                 actix_rt::spawn(Served { session, _pass: pass });
             }
             Err(error) => {

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use ironhub_domain::auth::PeerCertificate;
 
+use super::line::Line;
+
 /// Where a connection comes from, and what its TLS handshake proved.
 #[derive(Clone, Debug)]
 pub struct Peer {
@@ -13,11 +15,13 @@ pub struct Peer {
     pub addr: SocketAddr,
     /// The certificate that the client showed, if it did.
     pub certificate: Option<Arc<PeerCertificate>>,
+    /// The TCP connection below.
+    pub line: Line,
 }
 
 impl From<SocketAddr> for Peer {
     fn from(addr: SocketAddr) -> Self {
-        Self { addr, certificate: None }
+        Self { addr, certificate: None, line: Line::default() }
     }
 }
 

@@ -50,6 +50,12 @@ impl DeviceSession {
         self.session.set_features(features);
     }
 
+    /// Says that desired properties of this `$version` have reached the client, in a push or an answer: they are not sent
+    /// again when it comes back. Cannot fail, as [`Self::set_features`].
+    pub fn saw_desired(&self, version: u64) {
+        self.session.saw_desired(version);
+    }
+
     /// Lets the owner send `more` cloud-to-device messages beyond those it was let before.
     pub fn add_c2d_credit(&self, more: u32) {
         self.session.add_c2d_credit(more);
@@ -70,7 +76,7 @@ impl DeviceSession {
         self.session.release_c2d();
     }
 
-    /// Reads the twin; what it shows counts as delivered.
+    /// Reads the twin; whoever shows it to the client says so with [`Self::saw_desired`].
     pub fn twin(&self) -> Result<Pending<DeviceTwin>, HubError> {
         self.session.twin()
     }

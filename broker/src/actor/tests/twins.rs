@@ -20,7 +20,7 @@ fn changes_reach_a_session_that_wants_them_in_order_without_gaps() {
         let hub = Hub::new().await;
         let client = hub.connect(device()).await;
         hub.set_desired(device(), r#"{"a":1}"#).await;
-        twin(&client).await;
+        client.session.saw_desired(twin(&client).await.desired_version);
         client.want(DESIRED);
         for n in 0..10 {
             hub.set_desired(device(), &json!({ "n": n, "a": null }).to_string()).await;
@@ -53,6 +53,8 @@ fn a_device_that_missed_changes_is_told_once_with_all_there_is() {
         // Saying it again, or in a new session, brings nothing that was seen.
         client.want(DESIRED);
         twin(&client).await;
+        assert!(client.sink.is_empty());
+        client.session.saw_desired(3);
         while hub.router.twin(device()).await.unwrap().twin.desired_seen < 3 {
             tokio::task::yield_now().await;
         }
@@ -63,14 +65,44 @@ fn a_device_that_missed_changes_is_told_once_with_all_there_is() {
         twin(&client).await;
         assert!(client.sink.is_empty());
         drop(client);
-        // What a device fetches it has seen.
+        // What a device was shown it has seen.
         hub.set_desired(device(), r#"{"c":3}"#).await;
         let client = hub.connect(device()).await;
         assert_eq!(twin(&client).await.desired_version, 4);
-        twin(&client).await;
+        client.session.saw_desired(4);
         client.want(DESIRED);
         hub.set_desired(device(), r#"{"c":4}"#).await;
         assert_eq!(client.desired().await.version, 5);
+    });
+}
+
+#[test]
+fn what_may_not_have_arrived_is_sent_again_in_the_next_session() {
+    run(|| async {
+        let hub = Hub::new().await;
+        let client = hub.connect(device()).await;
+        client.want(DESIRED);
+        hub.set_desired(device(), r#"{"a":1}"#).await;
+        hub.set_desired(device(), r#"{"b":2}"#).await;
+        client.session.saw_desired(client.desired().await.version);
+        assert_eq!(client.desired().await.version, 3);
+        twin(&client).await;
+        // Its connection ends before it has the second change, and nobody knows whether the answer arrived.
+        drop(client);
+        let client = hub.connect(device()).await;
+        client.want(DESIRED);
+        assert_eq!(json(&client.desired().await.body), json!({ "a": 1, "b": 2, "$version": 3 }));
+        // What a session that is over says of itself no longer counts; nor does more than there is.
+        let newer = hub.connect(device()).await;
+        client.session.saw_desired(3);
+        newer.want(DESIRED);
+        assert_eq!(newer.desired().await.version, 3);
+        newer.session.saw_desired(99);
+        drop(newer);
+        let client = hub.connect(device()).await;
+        client.want(DESIRED);
+        hub.set_desired(device(), r#"{"c":3}"#).await;
+        assert_eq!(json(&client.desired().await.body), json!({ "c": 3, "$version": 4 }));
     });
 }
 

@@ -12,7 +12,7 @@ use super::flight::{Owed, outcome};
 use super::link::Purpose;
 use super::methods;
 use super::operation::{Asked, Done, Operation, Settle};
-use super::session::Device;
+use super::session::{Answer, Device};
 use super::twin::{self, TwinRequest};
 use crate::amqp::errors;
 use crate::amqp::session::wall_clock;
@@ -102,7 +102,7 @@ impl Device {
         {
             *subscribed = wanted;
         }
-        self.answer(asked, |id| twin::answer(id, 200, None, b""), connection);
+        self.answer(asked, None, |id| twin::answer(id, 200, None, b""), connection);
     }
 
     /// The link that answers to requests of this one go to: the newest of its pair.
@@ -114,10 +114,12 @@ impl Device {
         self.links.iter().rev().find(is_half).map(|link| link.id)
     }
 
-    /// Settles a request, then answers it (service-protocols.md 3.1 E12).
+    /// Settles a request, then answers it (service-protocols.md 3.1 E12); `desired` is the version of the desired
+    /// properties that the answer shows.
     fn answer(
         &mut self,
         asked: Asked,
+        desired: Option<u64>,
         message: impl FnOnce(Option<ironhub_wire::amqp::MessageId>) -> Bytes,
         connection: &mut Connection,
     ) {
@@ -129,12 +131,12 @@ impl Device {
             connection.detach(asked.owed.link, Some(error));
             return self.detached(asked.owed.link);
         }
-        self.answers.push_back((link, message(asked.correlation)));
+        self.answers.push_back(Answer { link, message: message(asked.correlation), desired });
     }
 
     fn fail(&mut self, asked: Asked, error: &HubError, connection: &mut Connection) {
         let now: UnixMs = wall_clock();
-        self.answer(asked, |id| twin::failure(id, error, now), connection);
+        self.answer(asked, None, |id| twin::failure(id, error, now), connection);
     }
 
     /// The client tells the outcome of a cloud-to-device message.
@@ -177,10 +179,16 @@ impl Device {
     pub(super) fn finish(&mut self, done: Done, connection: &mut Connection) {
         match done {
             Done::Twin(asked, Ok(twin)) => {
-                self.answer(asked, |id| twin::answer(id, 200, None, &twin.body), connection);
+                let shown = Some(twin.desired_version);
+                self.answer(asked, shown, |id| twin::answer(id, 200, None, &twin.body), connection);
             }
             Done::Patched(asked, Ok(version)) => {
-                self.answer(asked, |id| twin::answer(id, 204, Some(version), b""), connection);
+                self.answer(
+                    asked,
+                    None,
+                    |id| twin::answer(id, 204, Some(version), b""),
+                    connection,
+                );
             }
             Done::Twin(asked, Err(error)) | Done::Patched(asked, Err(error)) => {
                 self.fail(asked, &error, connection);
@@ -210,11 +218,16 @@ impl Device {
 
     pub(super) fn send_answers(&mut self, connection: &mut Connection) -> bool {
         let mut stuck = false;
-        self.answers.retain(|(link, answer)| {
-            let sent = send(*link, answer, connection);
+        let mut shown = 0;
+        self.answers.retain(|answer| {
+            let sent = send(answer.link, &answer.message, connection);
             stuck |= sent == Sent::Stuck;
+            if sent == Sent::Done {
+                shown = shown.max(answer.desired.unwrap_or(0));
+            }
             sent != Sent::Done
         });
+        self.desired_sent = self.desired_sent.max(shown);
         if self.answers.is_empty() {
             self.answers = Default::default();
         }
@@ -222,7 +235,7 @@ impl Device {
     }
 
     /// Changes of the desired properties go to every pair that subscribed.
-    pub(super) fn send_notices(&self, connection: &mut Connection) -> bool {
+    pub(super) fn send_notices(&mut self, connection: &mut Connection) -> bool {
         let subscribed = |link: &&super::link::DeviceLink| {
             matches!(link.purpose, Purpose::TwinAnswers { subscribed: true })
         };
@@ -242,6 +255,7 @@ impl Device {
             for link in links() {
                 send(link, &message, connection);
             }
+            self.desired_sent = self.desired_sent.max(notice.version);
         }
         false
     }

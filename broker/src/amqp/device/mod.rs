@@ -26,6 +26,7 @@ use ironhub_wire::amqp::{Attach, Connection, DeliveryState, Error, LinkId, condi
 use tokio::time::Instant;
 
 use super::link_map::LinkMap;
+use crate::net::{Line, OnItsWay};
 use crate::router::request::{CloseReason, ConnectRequest, Credentials, SessionStart};
 use address::Node;
 use bell::{Bell, Inbox};
@@ -55,6 +56,8 @@ pub(in crate::amqp) struct Devices {
     /// Have something to do at a time.
     again: Vec<(Instant, u32)>,
     held: usize,
+    /// Desired properties that some identity was told or shown.
+    desired: OnItsWay,
     taken_over: bool,
 }
 
@@ -69,6 +72,7 @@ impl Devices {
             stuck: Vec::new(),
             again: Vec::new(),
             held: 0,
+            desired: OnItsWay::default(),
             taken_over: false,
         }
     }
@@ -95,7 +99,14 @@ impl Devices {
 
     /// When something is to be done at the latest.
     pub(in crate::amqp) fn deadline(&self) -> Option<Instant> {
-        self.again.iter().map(|(at, _)| *at).min()
+        self.again.iter().map(|(at, _)| *at).chain(self.desired.due()).min()
+    }
+
+    /// Tells owners which desired properties have reached the client. There is no acknowledgement of what is sent settled.
+    pub(in crate::amqp) fn look(&mut self, flushed: bool, line: Line) {
+        if self.desired.arrived(flushed, line, Instant::now()).is_some() {
+            self.devices.iter_mut().flatten().for_each(|device| device.desired_arrived());
+        }
     }
 
     /// A client that may act as this identity, with these credentials, wants a link. The answer may take a moment;
@@ -263,6 +274,9 @@ impl Devices {
         let Some(Some(device)) = self.devices.get_mut(number as usize) else { return };
         let worked = device.work(connection, now);
         self.held -= worked.freed;
+        if worked.told_desired {
+            self.desired.send(0, now);
+        }
         self.again.retain(|(_, other)| *other != number);
         self.again.extend(worked.again.map(|at| (at, number)));
         if worked.stuck {

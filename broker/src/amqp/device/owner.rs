@@ -42,6 +42,8 @@ pub trait LiveSession {
     ) -> Result<oneshot::Receiver<D2cReply>, (HubError, Vec<D2cMessage>)>;
     /// See [`DeviceSession::set_features`].
     fn set_features(&self, features: Features);
+    /// See [`DeviceSession::saw_desired`].
+    fn saw_desired(&self, version: u64);
     /// See [`DeviceSession::add_c2d_credit`].
     fn add_c2d_credit(&self, more: u32);
     /// See [`DeviceSession::clear_c2d_credit`].
@@ -100,6 +102,10 @@ impl LiveSession for DeviceSession {
 
     fn set_features(&self, features: Features) {
         Self::set_features(self, features);
+    }
+
+    fn saw_desired(&self, version: u64) {
+        Self::saw_desired(self, version);
     }
 
     fn add_c2d_credit(&self, more: u32) {

@@ -41,11 +41,21 @@ pub(super) struct Device {
     pub(super) flight: Flight,
     pub(super) operations: Vec<Operation>,
     /// Answers to twin requests that wait for credit.
-    pub(super) answers: VecDeque<(LinkId, Bytes)>,
+    pub(super) answers: VecDeque<Answer>,
+    /// The newest desired properties that went out and may not have arrived; 0 if there are none.
+    pub(super) desired_sent: u64,
     pub(super) nonce: Nonce,
     state: State,
     told: Features,
     busy_until: Option<Instant>,
+}
+
+/// An answer to a twin request.
+pub(super) struct Answer {
+    pub(super) link: LinkId,
+    pub(super) message: Bytes,
+    /// `$version` of the desired properties that it shows.
+    pub(super) desired: Option<u64>,
 }
 
 enum State {
@@ -74,6 +84,8 @@ pub(super) struct Worked {
     pub(super) freed: usize,
     /// When there is more to do.
     pub(super) again: Option<Instant>,
+    /// Desired properties went out.
+    pub(super) told_desired: bool,
     /// It waits for the client to take output.
     pub(super) stuck: bool,
     /// It is over.
@@ -95,6 +107,7 @@ impl Device {
             flight: Flight::default(),
             operations: Vec::new(),
             answers: VecDeque::new(),
+            desired_sent: 0,
             nonce: methods::nonce(),
             state: State::Opening(Box::new(Opening { task, waiting: Vec::new() })),
             told: Features::default(),
@@ -175,7 +188,7 @@ impl Device {
         }
         let Some(at) = self.links.iter().position(|link| link.id == id) else { return };
         let gone = self.links.remove(at);
-        self.answers.retain(|(link, _)| *link != id);
+        self.answers.retain(|answer| answer.link != id);
         if matches!(gone.purpose, Purpose::C2d(_)) {
             if let Some(session) = self.session() {
                 session.clear_c2d_credit();
@@ -187,6 +200,16 @@ impl Device {
 
     pub(super) fn link(&mut self, id: LinkId) -> Option<&mut DeviceLink> {
         self.links.iter_mut().find(|link| link.id == id)
+    }
+
+    /// What went out has reached the client.
+    pub(super) fn desired_arrived(&mut self) {
+        let version = std::mem::take(&mut self.desired_sent);
+        if version > 0
+            && let Some(session) = self.session()
+        {
+            session.saw_desired(version);
+        }
     }
 
     /// The identity leaves: what it sent before is not lost with it.
@@ -212,10 +235,12 @@ impl Device {
         };
         self.operate(&mut cx, connection, now);
         let left = self.bell.closed().map(Left::Closed);
+        let before = self.desired_sent;
         let stuck = left.is_none() && self.send(connection);
+        let told_desired = self.desired_sent != before;
         self.tell_features();
         let again = [self.flight.again(), self.busy_until].into_iter().flatten().min();
-        Worked { freed, again, stuck, left }
+        Worked { freed, again, told_desired, stuck, left }
     }
 
     /// True once the session is open, false if it was refused.

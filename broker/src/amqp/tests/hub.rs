@@ -153,7 +153,7 @@ impl Hub {
     ) -> tokio::io::DuplexStream {
         let (ours, theirs) = tokio::io::duplex(capacity);
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        let peer = Peer { addr, certificate: certificate.map(Arc::new) };
+        let peer = Peer { certificate: certificate.map(Arc::new), ..addr.into() };
         tokio::task::spawn_local(serve(theirs, peer, self.context.clone()));
         ours
     }

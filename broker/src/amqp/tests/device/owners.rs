@@ -41,6 +41,7 @@ pub struct Identity {
     pub sink: Option<Arc<dyn SessionSink>>,
     session: u64,
     pub features: Features,
+    pub seen: Vec<u64>,
     pub credit: u32,
     pub model_id: Option<String>,
     pub stored: Vec<D2cMessage>,
@@ -298,6 +299,10 @@ impl LiveSession for Live {
     fn set_features(&self, features: Features) {
         self.change(|identity| identity.features = features);
         self.owners.deliver(&self.id);
+    }
+
+    fn saw_desired(&self, version: u64) {
+        self.change(|identity| identity.seen.push(version));
     }
 
     fn add_c2d_credit(&self, more: u32) {

@@ -159,6 +159,7 @@ fn changes_of_desired_properties_come_only_between_put_and_delete() {
             assert_eq!(annotations.text("resource"), Some("/properties/desired"));
             assert_eq!(annotations.get("version"), Some(&Value::Long(version)));
         }
+        hub.devices.until("dev1", |dev1| dev1.seen.last() == Some(&6)).await;
         client.transfer_of(2, 0, true, &request(None, &[operation("DELETE"), DESIRED], b"")).await;
         client.message(3).await;
         hub.devices.until("dev1", |dev1| !dev1.features.desired).await;
