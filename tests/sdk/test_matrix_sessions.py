@@ -25,6 +25,19 @@ def short_tokens(kind):
     return {"sastoken_ttl": PYTHON_MARGIN + INTERVAL}
 
 
+def heard_of(program, kind, version):
+    """Waits until the program knows the desired properties of this version."""
+    # Changes travel at QoS 0, and an SDK drops what comes while it takes its leave to reconnect. Python's reads the twin
+    # afterwards by itself; with Node's that is for the application, as on Azure.
+    try:
+        while program.desired.take(10 if kind.client == NODE else 60)["$version"] < version:
+            pass
+    except AssertionError:
+        if kind.client != NODE:
+            raise
+        assert program.twin()["desired"]["$version"] >= version
+
+
 @pytest.fixture(scope="module")
 def renewed(hub, agent, service):
     """Everything at once on devices of each kind while their tokens are renewed a few times."""
@@ -37,6 +50,8 @@ def renewed(hub, agent, service):
             program.listen()
             program.answer_methods()
             program.watch()
+            # From now on Python's SDK gets answers when it reads the twin.
+            program.twin()
             end = time.monotonic() + INTERVAL * RENEWALS + 3
             count = 0
             while time.monotonic() < end:
@@ -49,8 +64,7 @@ def renewed(hub, agent, service):
                         program.settle(message)
                     program.settle(message)
                     twin = hub.registry.update_twin(device, {"properties": {"desired": {"count": count}}})
-                    while program.desired.take()["$version"] < twin["properties"]["desired"]["$version"]:
-                        pass
+                    heard_of(program, kind, twin["properties"]["desired"]["$version"])
                     # A method goes to the connection of the instant, so a renewal by reconnecting may cost one.
                     until(lambda: hub.registry.invoke(device, "echo", connect=10).status == 200, "a method is answered")
                 count += 1

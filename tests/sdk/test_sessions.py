@@ -7,6 +7,7 @@ from azure.iot.device import IoTHubDeviceClient
 
 import eventhub
 from mqtt import Mqtt
+from raw_mqtt import MqttDevice
 from waiting import LIMIT, until
 
 
@@ -126,3 +127,21 @@ async def test_the_registry_knows_who_is_connected(hub, device):
     await client.disconnect()
     await asyncio.to_thread(until, lambda: hub.registry.get(device.id).json["connectionState"] == "Disconnected",
                             "connectionState says Disconnected")
+
+
+async def test_an_answer_that_was_dropped_shows_nothing(hub, device, service):
+    """As Python's SDK does after a reconnection: it asks for its twin without a subscription to answers."""
+    desired = "$iothub/twin/PATCH/properties/desired/#"
+    raw = await MqttDevice.enter(device)
+    await raw.subscribe(desired)
+    await raw.disconnect()
+    version = service.desire(device, {"a": 1}).properties.desired["$version"]
+    raw = await MqttDevice.enter(device)
+    raw.publish("$iothub/twin/GET/?$rid=1", b" ", qos=0)
+    # What comes after it is carried out after it.
+    raw.publish("$iothub/twin/PATCH/properties/reported/?$rid=2", b'{"here": true}', qos=0)
+    await asyncio.to_thread(until, lambda: service.twin(device).properties.reported.get("here"), "the patch is there")
+    await raw.subscribe(desired)
+    topic, _, _, _ = await raw.message()
+    assert topic == f"$iothub/twin/PATCH/properties/desired/?$version={version}"
+    await raw.disconnect()
