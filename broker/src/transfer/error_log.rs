@@ -6,7 +6,6 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use ironhub_domain::job::transfer::ERRORS_BLOB;
-use ironhub_domain::registry::ItemFault;
 
 use super::{Stop, blob_name, of_blob};
 use crate::actor::NodeFacts;
@@ -47,15 +46,11 @@ impl ErrorLog {
     }
 
     /// Appends the errors of lines; they are on disk when this returns.
-    pub(super) async fn append(&mut self, faults: &[(u64, ItemFault)]) -> Result<(), Stop> {
+    pub(super) async fn append(&mut self, faults: &[String]) -> Result<(), Stop> {
         if faults.is_empty() {
             return Ok(());
         }
-        let mut text = String::new();
-        for (line, fault) in faults {
-            text += &fault.log_line(*line);
-            text.push('\n');
-        }
+        let text = faults.join("\n") + "\n";
         let path = self.path.clone();
         let append = move || {
             let mut file = OpenOptions::new().append(true).open(path)?;
@@ -134,20 +129,18 @@ fn unusable(error: io::Error) -> Stop {
 
 #[cfg(test)]
 mod tests {
-    use ironhub_domain::registry::ImportItem;
-
     use super::*;
 
-    fn fault() -> ItemFault {
-        ImportItem::parse(b"{}").unwrap_err()
+    fn fault(line: u64) -> String {
+        format!("{{\"line\":{line}}}")
     }
 
     #[tokio::test]
     async fn what_was_not_counted_is_dropped_and_what_was_is_never_lost() {
         let dir = std::env::temp_dir().join(format!("ironhub-errors-{:x}", rand::random::<u64>()));
         let mut log = ErrorLog::open(&dir, "j", 0).await.unwrap();
-        log.append(&[(1, fault()), (2, fault())]).await.unwrap();
-        log.append(&[(9, fault())]).await.unwrap();
+        log.append(&[fault(1), fault(2)]).await.unwrap();
+        log.append(&[fault(9)]).await.unwrap();
         assert_eq!(log.lines(), 3);
         let lines = |dir: &Path| {
             let text = fs::read_to_string(dir.join("j.log")).unwrap();

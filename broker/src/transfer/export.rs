@@ -34,6 +34,10 @@ pub(super) async fn run(
     without_keys: bool,
 ) -> Result<(), Stop> {
     let name = blob_name(blob)?;
+    let configurations = match &job.request.configurations {
+        Some(blob) => Some((super::configurations::export(work, container, blob).await?, blob)),
+        None => None,
+    };
     let mut writer = container.write(&name, NodeFacts::now()).await.map_err(of_blob(blob))?;
     let devices = work.router.device_count()?;
     let (pieces, mut ready) = mpsc::channel(PIECES_MAX);
@@ -47,16 +51,22 @@ pub(super) async fn run(
         if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
             let percent = percent(devices_done, devices);
-            let event = TransferEvent::Progress { done, failed: 0, percent };
+            let event =
+                TransferEvent::Progress { done, configurations_done: 0, failed: 0, percent };
             work.advance(job.id.as_str(), event).await?;
         }
     }
     // Only a scan that came to its end makes a blob.
     scan.await.map_err(|error| Stop::Failed(error.to_string()))??;
+    let mut configurations_done = 0;
+    if let Some(((writer, count), blob)) = configurations {
+        writer.finish(NodeFacts::now()).await.map_err(of_blob(blob))?;
+        configurations_done = count;
+    }
     writer.finish(NodeFacts::now()).await.map_err(of_blob(blob))?;
-    let event = TransferEvent::Progress { done, failed: 0, percent: 100 };
+    let event = TransferEvent::Progress { done, configurations_done, failed: 0, percent: 100 };
     work.advance(job.id.as_str(), event).await?;
-    tracing::info!(job = %job.id, lines = done, "the registry was exported");
+    tracing::info!(job = %job.id, lines = done, configurations = configurations_done, "the registry was exported");
     Ok(())
 }
 

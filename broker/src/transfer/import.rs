@@ -14,17 +14,9 @@ use ironhub_domain::registry::{ImportItem, ItemFault};
 
 use super::error_log::ErrorLog;
 use super::export::percent;
-use super::{Stop, Work, blob_name, is_passing, of_blob};
-use crate::actor::NodeFacts;
-use crate::blob::{Lines, SasContainer};
-
-/// Lines of a group, and so operations under way at a time.
-const GROUP_LINES: u64 = 1024;
-/// Bytes of a group, and a line: what an import holds in memory.
-const GROUP_BYTES: u64 = 8 << 20;
-
-/// A line and what is to be done; lines are counted from 1.
-type Numbered = (u64, Result<ImportItem, ItemFault>);
+use super::group_reader::{GroupReader, Numbered};
+use super::{Stop, Work, is_passing};
+use crate::blob::SasContainer;
 
 pub(super) async fn run(
     work: &Work,
@@ -37,86 +29,61 @@ pub(super) async fn run(
         // A container that cannot be written to is found now, and not with the last line.
         log.publish(output).await?;
     }
-    let name = blob_name(blob)?;
-    let lines = input.read_lines(&name, NodeFacts::now()).await.map_err(of_blob(blob))?;
-    let mut reader = Reader { blob, bytes: lines.bytes(), lines, read: 0, number: 0 };
-    reader.skip(job.done).await?;
+    let mut devices = GroupReader::open(input, blob).await?;
+    let mut configurations = match &job.request.configurations {
+        Some(blob) => Some(GroupReader::open(input, blob).await?),
+        None => None,
+    };
+    let bytes = devices.bytes() + configurations.as_ref().map_or(0, GroupReader::bytes);
     let mut may_be_done = job.begun.is_some();
-    loop {
-        let Some(group) = reader.group().await? else { break };
+    devices.skip(job.done).await?;
+    while let Some(group) = devices.group().await? {
         let faults = carry_out(work, group, may_be_done).await?;
         may_be_done = false;
         log.append(&faults).await?;
         let event = TransferEvent::Progress {
-            done: reader.number,
+            done: devices.number(),
+            configurations_done: job.configurations_done,
             failed: log.lines(),
-            percent: percent(reader.read, reader.bytes),
+            percent: percent(devices.read(), bytes),
         };
         work.advance(job.id.as_str(), event).await?;
     }
-    tracing::info!(job = %job.id, lines = reader.number, failed = log.lines(), "an import is through");
+    if let Some(configurations) = &mut configurations {
+        configurations.skip(job.configurations_done).await?;
+        while let Some(group) = configurations.group().await? {
+            let faults = super::configurations::carry_out(work, group, may_be_done).await?;
+            may_be_done = false;
+            log.append(&faults).await?;
+            let event = TransferEvent::Progress {
+                done: devices.number(),
+                configurations_done: configurations.number(),
+                failed: log.lines(),
+                percent: percent(devices.read() + configurations.read(), bytes),
+            };
+            work.advance(job.id.as_str(), event).await?;
+        }
+    }
+    tracing::info!(
+        job = %job.id,
+        lines = devices.number(),
+        configurations = configurations.as_ref().map_or(0, GroupReader::number),
+        failed = log.lines(),
+        "an import is through"
+    );
     Ok(())
 }
 
-/// The blob, line by line.
-struct Reader<'a> {
-    blob: &'a str,
-    lines: Lines,
-    bytes: u64,
-    read: u64,
-    number: u64,
-}
-
-impl Reader<'_> {
-    async fn next(&mut self) -> Result<Option<String>, Stop> {
-        let line = self.lines.next().await.map_err(|error| {
-            Stop::Failed(format!("line {} of the blob {:?}: {error}", self.number + 1, self.blob))
-        })?;
-        if let Some(line) = &line {
-            self.number += 1;
-            self.read += line.len() as u64 + 1;
-        }
-        Ok(line)
-    }
-
-    async fn skip(&mut self, lines: u64) -> Result<(), Stop> {
-        while self.number < lines {
-            if self.next().await?.is_none() {
-                let why = format!(
-                    "the blob {:?} has {} lines now, and {lines} were imported already",
-                    self.blob, self.number
-                );
-                return Err(Stop::Failed(why));
-            }
-        }
-        Ok(())
-    }
-
-    /// The next lines; `None` at the end. Empty ones count, and are nothing.
-    async fn group(&mut self) -> Result<Option<Vec<Numbered>>, Stop> {
-        let (mut group, from, begin) = (Vec::new(), self.read, self.number);
-        while self.number - begin < GROUP_LINES && self.read - from < GROUP_BYTES {
-            let Some(line) = self.next().await? else { break };
-            // Some editors begin a file so.
-            let text = if self.number == 1 { line.trim_start_matches('\u{feff}') } else { &line };
-            if !text.trim().is_empty() {
-                group.push((self.number, ImportItem::parse(text.as_bytes())));
-            }
-        }
-        Ok((self.number > begin).then_some(group))
-    }
-}
-
-/// Carries out a group; the faults, in the order of the lines.
+/// Carries out a group; what the log of errors has of it, in the order of the lines.
 async fn carry_out(
     work: &Work,
     group: Vec<Numbered>,
     may_be_done: bool,
-) -> Result<Vec<(u64, ItemFault)>, Stop> {
+) -> Result<Vec<String>, Stop> {
     let mut faults = Vec::new();
     let mut devices: HashMap<DeviceId, Vec<(u64, ImportItem)>> = HashMap::new();
-    for (number, item) in group {
-        match item {
+    for (number, line) in group {
+        match ImportItem::parse(line.as_bytes()) {
             Ok(item) => {
                 let device = item.operation.identity().device;
                 devices.entry(device).or_default().push((number, item));
@@ -139,7 +106,7 @@ async fn carry_out(
     }));
     faults.extend(carried.await?.into_iter().flatten());
     faults.sort_by_key(|(number, _)| *number);
-    Ok(faults)
+    Ok(faults.into_iter().map(|(number, fault)| fault.log_line(number)).collect())
 }
 
 /// Carries out one item; why it came to nothing, if it did. What the hub refuses only just now is tried until it does not,

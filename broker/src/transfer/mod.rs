@@ -5,8 +5,10 @@
 //! nothing is visible before it is finished begins again after a restart; an import goes on behind the lines of which the
 //! document says that they are done with. Read next: `import.rs`, `error_log.rs`, `export.rs`.
 
+mod configurations;
 mod error_log;
 mod export;
+mod group_reader;
 mod import;
 
 use std::path::PathBuf;

@@ -45,6 +45,19 @@ impl Configuration {
         BASE64.encode(self.etag_counter.to_string())
     }
 
+    /// The request that would make it what it is.
+    pub fn request(&self) -> ConfigurationRequest {
+        ConfigurationRequest {
+            id: self.id.clone(),
+            schema_version: self.schema_version.clone(),
+            labels: self.labels.clone(),
+            content: self.content.clone(),
+            target_condition: self.target_condition.clone(),
+            priority: self.priority,
+            metrics: self.metrics.clone(),
+        }
+    }
+
     /// Which twins it is for.
     pub fn target(&self) -> Target {
         // It was checked when it came; one that could not be read would be for none.

@@ -76,18 +76,21 @@ impl HubError {
         }
     }
 
+    /// In words, for whoever asked: what only the operator should read stays in the log.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Internal(_) => "internal error".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
     /// What a device is told where its protocol has no errors of its own: the body of a refused twin request
     /// (device-protocols.md 5.4). `tracking_id` finds the request in the log.
     pub fn body(&self, tracking_id: u128, now: UnixMs) -> Vec<u8> {
-        let message = match self {
-            // What only the operator should read stays in the log.
-            Self::Internal(_) => "internal error".to_owned(),
-            other => other.to_string(),
-        };
         let body = serde_json::json!({
             "errorCode": self.code().number,
             "trackingId": format!("{tracking_id:032x}"),
-            "message": message,
+            "message": self.told(),
             "info": null,
             "timestampUtc": now.iso8601(),
         });

@@ -20,10 +20,7 @@ pub struct DeviceJobError {
 impl DeviceJobError {
     /// The error as a row shows it; what only the operator should read stays in the log.
     pub fn new(error: &HubError) -> Self {
-        let description = match error {
-            HubError::Internal(_) => "internal error".to_owned(),
-            other => other.to_string().chars().take(JOB_REASON_CHARS_MAX).collect(),
-        };
+        let description = error.told().chars().take(JOB_REASON_CHARS_MAX).collect();
         Self { code: error.code().name.to_owned(), description }
     }
 

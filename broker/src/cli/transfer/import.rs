@@ -34,6 +34,9 @@ pub struct ImportArgs {
     /// File to read, a device or module in JSON on each line; - is standard input
     #[arg(value_name = "FILE", required_unless_present = "container_uri")]
     pub file: Option<PathBuf>,
+    /// Configurations too, from configurations.txt beside; only with --container-uri
+    #[arg(long, requires = "container_uri")]
+    pub include_configurations: bool,
     /// Where from
     #[command(flatten)]
     pub place: PlaceArgs,
@@ -44,7 +47,7 @@ pub async fn import(args: &ImportArgs) -> Result<(), CommandError> {
     let hub = HubConnection::find(&args.place.connection)?;
     let Some(file) = &args.file else {
         let uri = args.place.container_uri.as_deref().unwrap_or_default();
-        let request = request(uri, &args.place.blob);
+        let request = request(uri, &args.place.blob, args.include_configurations);
         let job = carry_out(&hub.rest(), &request, "Importing").await?;
         if args.place.json {
             print_json(&job)?;
@@ -63,7 +66,7 @@ pub async fn import(args: &ImportArgs) -> Result<(), CommandError> {
             BlobTransferError::File(error) => unreadable(file, &error),
         })?;
         bar.finish_and_clear();
-        let request = request(&container.url(), DEVICES_BLOB);
+        let request = request(&container.url(), DEVICES_BLOB, false);
         let job = carry_out(&hub.rest(), &request, "Importing").await?;
         report(args, &mut container, job).await
     }
@@ -75,12 +78,13 @@ pub async fn import(args: &ImportArgs) -> Result<(), CommandError> {
     conclude(&job, "")
 }
 
-fn request(uri: &str, blob: &str) -> Value {
+fn request(uri: &str, blob: &str, include_configurations: bool) -> Value {
     json!({
         "type": "import",
         "inputBlobContainerUri": uri,
         "inputBlobName": blob,
         "outputBlobContainerUri": uri,
+        "includeConfigurations": include_configurations,
     })
 }
 

@@ -35,10 +35,6 @@ where
     may(head, context)?;
     let text = body::read(body, JSON_BODY_BYTES_MAX).await?;
     let request = TransferRequest::parse(&text)?;
-    if request.configurations.is_some() {
-        let why = "includeConfigurations: this hub moves devices and modules only";
-        return Err(HubError::InvalidArgument(why.into()).into());
-    }
     check_containers(&request, context)?;
     let job = context.hub()?.create_transfer(request).await?;
     Ok(json_reply(&job.json()))

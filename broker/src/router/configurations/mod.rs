@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use ironhub_domain::HubError;
 use ironhub_domain::configuration::{
-    Configuration, ConfigurationId, ConfigurationRequest, MetricResults, TargetSource,
-    TrialRequest, delete, put,
+    Configuration, ConfigurationId, ConfigurationItem, ConfigurationRequest, MetricResults,
+    TargetSource, TrialRequest, delete, put,
 };
 use ironhub_domain::document::DocumentKind;
 use ironhub_domain::query::Query;
 use ironhub_domain::registry::{IfMatch, PutMode};
+use ironhub_domain::time::UnixMs;
 
 use super::Router;
 use super::local::HubState;
@@ -89,16 +90,38 @@ impl Router {
     ) -> Result<Configuration, HubError> {
         for _ in 0..TRIES {
             let kept = self.state.kept_configurations()?;
+            // Which of two was created later decides between them, so no two were at the same time.
+            let newest = kept.iter().filter_map(|kept| kept.stored.configuration());
+            let newest = newest.map(|one| UnixMs(one.created.0 + 1)).max().unwrap_or_default();
+            let now = NodeFacts::now().max(newest);
             let count = kept.iter().filter(|kept| kept.stored.configuration().is_some()).count();
             let kept = kept.into_iter().find(|kept| kept.stored.id() == &request.id);
             let existing = kept.as_ref().and_then(|kept| kept.stored.configuration());
-            let configuration = put(existing, count, request.clone(), if_match, NodeFacts::now())?;
+            let configuration = put(existing, count, request.clone(), if_match, now)?;
             check(&configuration)?;
             let stored = Stored::new(configuration);
             match self.store_configuration(&stored, kept.map(|kept| kept.etag)).await {
                 Err(error) if was_overtaken(&error) => {}
                 Err(error) => return Err(error),
                 Ok(()) => return self.configuration(&request.id),
+            }
+        }
+        Err(HubError::Busy)
+    }
+
+    /// Carries out a line of an import: creates the configuration, or changes it if it is as the line wants it to be before.
+    /// Fails as [`Self::put_configuration`] does.
+    pub async fn import_configuration(&self, item: &ConfigurationItem) -> Result<(), HubError> {
+        for _ in 0..TRIES {
+            let kept = self.state.kept_configuration(item.request.id.as_str())?;
+            let exists = kept.is_some_and(|kept| kept.stored.configuration().is_some());
+            let precondition = exists.then_some(&item.precondition);
+            match self.put_configuration(item.request.clone(), precondition).await {
+                // It came or went meanwhile.
+                Err(
+                    HubError::ConfigurationAlreadyExists(_) | HubError::ConfigurationNotFound(_),
+                ) => {}
+                other => return other.map(drop),
             }
         }
         Err(HubError::Busy)

@@ -1,6 +1,7 @@
 //! Configurations, with contents written as JSON.
 
 mod contents;
+mod imports;
 mod model;
 mod records;
 mod requests;

@@ -27,7 +27,9 @@ pub struct TransferJob {
     /// Lines or identities that are done with. What of an import is counted here is durable: after a restart it goes on
     /// behind them.
     pub done: u64,
-    /// Of those, how many came to nothing.
+    /// The same of configurations, which come after all devices and modules.
+    pub configurations_done: u64,
+    /// Of both, how many came to nothing.
     pub failed: u64,
     /// Percent.
     pub progress: u8,
@@ -44,6 +46,8 @@ pub enum TransferEvent {
     Progress {
         /// See [`TransferJob::done`].
         done: u64,
+        /// See [`TransferJob::configurations_done`].
+        configurations_done: u64,
         /// See [`TransferJob::failed`].
         failed: u64,
         /// 0 to 100.
@@ -71,6 +75,7 @@ impl TransferJob {
             end: None,
             status: JobStatus::Enqueued,
             done: 0,
+            configurations_done: 0,
             failed: 0,
             progress: 0,
             failure_reason: None,
@@ -90,9 +95,11 @@ impl TransferJob {
                 self.status = JobStatus::Running;
                 self.begun = Some(now);
             }
-            TransferEvent::Progress { done, .. } if done < self.done => {}
-            TransferEvent::Progress { done, failed, percent } => {
-                (self.done, self.failed) = (done, failed);
+            TransferEvent::Progress { done, configurations_done, .. }
+                if (done, configurations_done) < (self.done, self.configurations_done) => {}
+            TransferEvent::Progress { done, configurations_done, failed, percent } => {
+                (self.done, self.configurations_done) = (done, configurations_done);
+                self.failed = failed;
                 self.progress = self.progress.max(percent.min(100));
             }
             TransferEvent::Complete => {
@@ -124,7 +131,7 @@ impl TransferJob {
             "type": self.request.direction.job_type().as_str(),
             "status": self.status.as_str(),
             "progress": self.progress,
-            "processedCount": self.done,
+            "processedCount": self.done + self.configurations_done,
             "failedCount": self.failed,
             "startTimeUtc": self.begun.unwrap_or(self.created).iso8601(),
             "endTimeUtc": self.end.map(UnixMs::iso8601),

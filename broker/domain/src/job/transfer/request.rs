@@ -135,6 +135,11 @@ impl TransferRequest {
             true => Some(blob(&body, "configurationsBlobName", CONFIGURATIONS_BLOB)?),
             false => None,
         };
+        let (TransferDirection::Export { blob: devices, .. }
+        | TransferDirection::Import { blob: devices, .. }) = &direction;
+        if configurations.as_ref() == Some(devices) {
+            return Err(wrong("configurationsBlobName is the blob of the devices".into()));
+        }
         Ok(Self { direction, configurations })
     }
 }

@@ -14,6 +14,7 @@ const CREATED: &str = "createdMs";
 const BEGUN: &str = "begunMs";
 const END: &str = "endMs";
 const DONE: &str = "done";
+const CONFIGURATIONS_DONE: &str = "configurationsDone";
 const FAILED: &str = "failed";
 
 impl TransferJob {
@@ -36,6 +37,7 @@ impl TransferJob {
         put(BEGUN, self.begun.map(|time| time.0).into());
         put(END, self.end.map(|time| time.0).into());
         put(DONE, self.done.into());
+        put(CONFIGURATIONS_DONE, self.configurations_done.into());
         put(FAILED, self.failed.into());
         Value::Object(stored).to_string().into_bytes()
     }
@@ -55,6 +57,7 @@ impl TransferJob {
             end: number(END).map(UnixMs),
             status: status.ok_or_else(|| unreadable("no status"))?,
             done: number(DONE).unwrap_or_default(),
+            configurations_done: number(CONFIGURATIONS_DONE).unwrap_or_default(),
             failed: number(FAILED).unwrap_or_default(),
             progress: number("progress").and_then(|n| u8::try_from(n).ok()).unwrap_or_default(),
             failure_reason: members["failureReason"].as_str().map(str::to_owned),
@@ -80,7 +83,7 @@ mod tests {
             let reason = "r".repeat(2000);
             for event in [
                 TransferEvent::Begin,
-                TransferEvent::Progress { done: 5, failed: 2, percent: 40 },
+                TransferEvent::Progress { done: 5, configurations_done: 3, failed: 2, percent: 40 },
                 TransferEvent::Fail { reason },
             ] {
                 let stored = job.to_stored();

@@ -73,6 +73,11 @@ fn what_breaks_a_rule_is_refused_and_named() {
         (with(r#""outputBlobName":"a/../b""#), "cannot be the name"),
         (with(r#""outputBlobName":"a\n""#), "cannot be the name"),
         (with(&format!(r#""outputBlobName":"{}""#, "x".repeat(1025))), "1024"),
+        (
+            with(r#""includeConfigurations":true,"configurationsBlobName":"devices.txt""#),
+            "is the blob of the devices",
+        ),
+        (IMPORT.replace("x/y.txt", "configurations.txt"), "is the blob of the devices"),
     ] {
         match TransferRequest::parse(body.as_bytes()) {
             Err(HubError::InvalidArgument(told)) => assert!(told.contains(why), "{body}: {told}"),
@@ -85,7 +90,12 @@ fn what_breaks_a_rule_is_refused_and_named() {
 
 #[test]
 fn a_transfer_goes_on_and_never_back() {
-    let progress = |done, percent| TransferEvent::Progress { done, failed: 1, percent };
+    let progress = |done, percent| TransferEvent::Progress {
+        done,
+        configurations_done: done / 2,
+        failed: 1,
+        percent,
+    };
     let mut import = job("i", IMPORT);
     for (now, event, status, done, percent) in [
         (1, TransferEvent::Begin, JobStatus::Running, 0, 0),
@@ -101,6 +111,7 @@ fn a_transfer_goes_on_and_never_back() {
         let is = (import.status, import.done, import.progress);
         assert_eq!(is, (status, done, percent), "at {now}");
     }
+    assert_eq!((import.configurations_done, &import.json()["processedCount"]), (4, &json!(13)));
     assert_eq!((import.begun, import.end), (Some(UnixMs(1)), Some(UnixMs(6))));
     assert_eq!((import.failed, &import.failure_reason), (1, &None));
     let refused = import.after(TransferEvent::Cancel, UnixMs(9));

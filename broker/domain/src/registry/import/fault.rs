@@ -49,7 +49,7 @@ impl ItemFault {
             object.insert("operation".into(), mode.as_str().into());
         }
         object.insert("errorCode".into(), self.error.code().name.into());
-        object.insert("errorStatus".into(), self.told().into());
+        object.insert("errorStatus".into(), self.error.told().into());
         object.into()
     }
 
@@ -57,7 +57,7 @@ impl ItemFault {
     pub fn regenerate_json(&self) -> Value {
         let mut object = self.named("id");
         object.insert("errorCode".into(), self.error.code().name.into());
-        object.insert("errorStatus".into(), self.told().into());
+        object.insert("errorStatus".into(), self.error.told().into());
         object.into()
     }
 
@@ -70,7 +70,7 @@ impl ItemFault {
         };
         object.insert("line".into(), line.into());
         object.insert("errorCode".into(), self.error.code().number.into());
-        object.insert("errorStatus".into(), self.told().into());
+        object.insert("errorStatus".into(), self.error.told().into());
         Value::Object(object).to_string()
     }
 
@@ -82,13 +82,5 @@ impl ItemFault {
         let module = self.module.as_deref().map(short);
         object.insert("moduleId".into(), json!(module));
         object
-    }
-
-    fn told(&self) -> String {
-        match &self.error {
-            // What only the operator should read stays in the log.
-            HubError::Internal(_) => "internal error".to_owned(),
-            other => other.to_string(),
-        }
     }
 }
