@@ -15,6 +15,9 @@ use super::{Router, fresh};
 use crate::actor::NodeFacts;
 use crate::partition::{reader::hub_error, records};
 
+/// How often a change of a policy is decided anew that others changed meanwhile.
+const POLICY_TRIES: usize = 16;
+
 impl Router {
     /// The documents of a kind, in the order of their ids.
     pub fn documents(&self, kind: DocumentKind) -> Result<Vec<Document>, HubError> {
@@ -68,20 +71,23 @@ impl Router {
     /// Creates or changes a shared access policy: as it is now, and whether it is new. Keys that are left empty stay as
     /// they were, those of a new one are made here. Tokens that its old keys signed are worth nothing from here on; sessions
     /// that they opened stay until they renew.
-    pub async fn set_policy(&self, mut policy: Policy) -> Result<(Policy, bool), HubError> {
-        let _one_at_a_time = self.state.policies_turn().await;
-        let current = self.policies().get(&policy.name).map(|policy| policy.keys.clone());
-        let is_new = current.is_none();
-        let keys = current.unwrap_or_else(|| fresh::fresh(NodeFacts::now()).keys);
-        for (key, hub) in
-            [(&mut policy.keys.primary, keys.primary), (&mut policy.keys.secondary, keys.secondary)]
-        {
-            if key.is_empty() {
-                *key = hub;
+    pub async fn set_policy(&self, policy: Policy) -> Result<(Policy, bool), HubError> {
+        let name = policy.name.clone();
+        self.decide_policy(&name, |current| {
+            let keys = current.map(|current| current.keys.clone());
+            let keys = keys.unwrap_or_else(|| fresh::fresh(NodeFacts::now()).keys);
+            let mut policy = policy.clone();
+            for (key, hub) in [
+                (&mut policy.keys.primary, keys.primary),
+                (&mut policy.keys.secondary, keys.secondary),
+            ] {
+                if key.is_empty() {
+                    *key = hub;
+                }
             }
-        }
-        self.change_policies(Command::PutPolicy(policy.clone())).await?;
-        Ok((policy, is_new))
+            Ok(policy)
+        })
+        .await
     }
 
     /// Gives a shared access policy a new key, or lets its keys change places. `PolicyNotFound`.
@@ -90,14 +96,34 @@ impl Router {
         name: &str,
         key: PolicyKey,
     ) -> Result<Policy, HubError> {
-        let _one_at_a_time = self.state.policies_turn().await;
-        let current = self.policies().get(name).cloned();
-        let current = current.ok_or_else(|| HubError::PolicyNotFound(name.to_owned()))?;
-        let made = fresh::fresh(NodeFacts::now()).keys;
-        let keys = key.rotate(&Authentication::Sas(current.keys.clone()), &made)?;
-        let policy = Policy { keys, ..current };
-        self.change_policies(Command::PutPolicy(policy.clone())).await?;
-        Ok(policy)
+        let decided = self.decide_policy(name, |current| {
+            let current = current.ok_or_else(|| HubError::PolicyNotFound(name.to_owned()))?;
+            let made = fresh::fresh(NodeFacts::now()).keys;
+            let keys = key.rotate(&Authentication::Sas(current.keys.clone()), &made)?;
+            Ok(Policy { keys, ..current.clone() })
+        });
+        decided.await.map(|(policy, _)| policy)
+    }
+
+    /// Makes of a policy what `decide` says, and decides anew if somebody else, on whatever node, changed it meanwhile; what
+    /// it is then, and whether it is new.
+    async fn decide_policy(
+        &self,
+        name: &str,
+        decide: impl Fn(Option<&Policy>) -> Result<Policy, HubError>,
+    ) -> Result<(Policy, bool), HubError> {
+        for _ in 0..POLICY_TRIES {
+            let policies = records::policies(self.state.store()).map_err(hub_error)?;
+            let before = policies.unwrap_or_default().get(name).cloned();
+            let (policy, is_new) = (decide(before.as_ref())?, before.is_none());
+            match self.change_policies(Command::PutPolicy { policy: policy.clone(), before }).await
+            {
+                Ok(()) => return Ok((policy, is_new)),
+                Err(HubError::PreconditionFailed { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(HubError::Busy)
     }
 
     /// Changes whenever a shared access policy did.

@@ -33,8 +33,8 @@ pub struct HubState {
     /// Counts changes of shared access policies, and of consumer groups.
     policy_changes: watch::Sender<u64>,
     reading_changes: watch::Sender<u64>,
-    /// Held while a policy is read and changed.
-    policies_turn: tokio::sync::Mutex<()>,
+    /// Held while an event that tells of a job is stored, so that none is stored twice.
+    telling: tokio::sync::Mutex<()>,
     /// Held while the facts take what the system partition says, so that an older answer never replaces a newer one.
     refresh: Mutex<()>,
     /// Held while an import or export is made, of which there is one at a time.
@@ -65,7 +65,7 @@ impl HubState {
             refresh: Mutex::default(),
             policy_changes: watch::Sender::new(0),
             reading_changes: watch::Sender::new(0),
-            policies_turn: tokio::sync::Mutex::default(),
+            telling: tokio::sync::Mutex::default(),
             transfers: tokio::sync::Mutex::default(),
         })
     }
@@ -103,9 +103,9 @@ impl HubState {
         Ok(())
     }
 
-    /// Changes of policies that read them first take turns.
-    pub(super) async fn policies_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.policies_turn.lock().await
+    /// Whoever tells of jobs takes turns.
+    pub(super) async fn telling(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.telling.lock().await
     }
 
     pub(super) fn watch_policies(&self) -> watch::Receiver<u64> {

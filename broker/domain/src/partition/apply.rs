@@ -36,7 +36,7 @@ pub fn apply<R: Records + ?Sized>(command: Command, records: &mut R) -> Result<O
         Command::MoveCursor { stream, sequence } => streams::move_cursor(stream, sequence, records),
         Command::PutHub(hub) => put_hub(&hub, records),
         Command::PutPolicies(policies) => put_policies(&policies, records),
-        Command::PutPolicy(policy) => policies::put(policy, records),
+        Command::PutPolicy { policy, before } => policies::put(policy, before.as_ref(), records),
         Command::DeletePolicy(name) => policies::delete(&name, records),
         Command::PutDocument { kind, document, mode } => {
             documents::put(kind, document, &mode, records)

@@ -47,8 +47,14 @@ pub enum Command {
     PutHub(HubInfo),
     /// System partition: the policies of a new hub. The first one counts.
     PutPolicies(PolicySet),
-    /// System partition: a shared access policy, new or changed.
-    PutPolicy(Policy),
+    /// System partition: a shared access policy, new or changed. `PreconditionFailed` if it is not what it was when that
+    /// was decided.
+    PutPolicy {
+        /// The policy.
+        policy: Policy,
+        /// What it is before; `None` if there is none of that name.
+        before: Option<Policy>,
+    },
     /// System partition: a shared access policy ends.
     DeletePolicy(String),
     /// System partition: a document, new or changed.

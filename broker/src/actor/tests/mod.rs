@@ -7,6 +7,7 @@ mod credentials;
 mod identities;
 mod jobs;
 mod methods;
+mod policies;
 mod presence;
 pub(crate) mod rig;
 mod routing;

@@ -95,8 +95,8 @@ pub(crate) fn encode(command: &Command) -> Bytes {
             let message = proto::DeleteConsumerGroupCommand { name: name.clone() };
             (kind::DELETE_CONSUMER_GROUP, message.encode_to_vec())
         }
-        Command::PutPolicy(policy) => {
-            (kind::PUT_POLICY, hub::policy_to_proto(policy).encode_to_vec())
+        Command::PutPolicy { policy, before } => {
+            (kind::PUT_POLICY, hub::put_policy_to_proto(policy, before.as_ref()).encode_to_vec())
         }
         Command::DeletePolicy(name) => {
             let message = proto::DeletePolicyCommand { name: name.clone() };
@@ -218,7 +218,7 @@ pub(crate) fn decode(command: &[u8]) -> Result<Command, HubError> {
             let proto::DeleteConsumerGroupCommand { name } = read(message)?;
             Command::DeleteConsumerGroup(name)
         }
-        kind::PUT_POLICY => Command::PutPolicy(hub::policy_from_proto(read(message)?)),
+        kind::PUT_POLICY => hub::put_policy_from_proto(read(message)?),
         kind::DELETE_POLICY => {
             let proto::DeletePolicyCommand { name } = read(message)?;
             Command::DeletePolicy(name)

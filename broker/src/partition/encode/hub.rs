@@ -2,7 +2,7 @@
 
 use ironhub_cluster::storage::StorageError;
 use ironhub_domain::auth::{Permissions, Policy, PolicySet};
-use ironhub_domain::partition::{ConsumerGroup, EventLog, HubInfo, Stream};
+use ironhub_domain::partition::{Command, ConsumerGroup, EventLog, HubInfo, Stream};
 use ironhub_domain::time::UnixMs;
 use ironhub_proto as proto;
 use prost::Message;
@@ -41,7 +41,7 @@ pub(crate) fn decode_policies(bytes: &[u8]) -> Result<PolicySet, StorageError> {
     Ok(PolicySet::new(record.policies.into_iter().map(policy_from_proto).collect()))
 }
 
-pub(super) fn policy_to_proto(policy: &Policy) -> proto::PolicyRecord {
+fn policy_to_proto(policy: &Policy) -> proto::PolicyRecord {
     proto::PolicyRecord {
         name: policy.name.clone(),
         keys: Some(keys_to_proto(&policy.keys)),
@@ -49,7 +49,22 @@ pub(super) fn policy_to_proto(policy: &Policy) -> proto::PolicyRecord {
     }
 }
 
-pub(super) fn policy_from_proto(policy: proto::PolicyRecord) -> Policy {
+pub(super) fn put_policy_to_proto(
+    policy: &Policy,
+    before: Option<&Policy>,
+) -> proto::PutPolicyCommand {
+    let proto::PolicyRecord { name, keys, permissions } = policy_to_proto(policy);
+    let before = before.map(policy_to_proto);
+    proto::PutPolicyCommand { name, keys, permissions, before }
+}
+
+pub(super) fn put_policy_from_proto(command: proto::PutPolicyCommand) -> Command {
+    let proto::PutPolicyCommand { name, keys, permissions, before } = command;
+    let policy = policy_from_proto(proto::PolicyRecord { name, keys, permissions });
+    Command::PutPolicy { policy, before: before.map(policy_from_proto) }
+}
+
+fn policy_from_proto(policy: proto::PolicyRecord) -> Policy {
     Policy {
         name: policy.name,
         keys: keys_from_proto(policy.keys.unwrap_or_default()),

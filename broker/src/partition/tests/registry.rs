@@ -161,7 +161,8 @@ fn what_is_noted_and_written_can_be_read_again() {
     for command in [
         Command::PutDocument { kind, document, mode: PutMode::Update(IfMatch::parse("e")) },
         Command::DeleteDocument { kind, id: "c".into(), precondition: IfMatch::Any },
-        Command::PutPolicy(policy),
+        Command::PutPolicy { policy: policy.clone(), before: None },
+        Command::PutPolicy { policy: policy.clone(), before: Some(policy) },
         Command::DeletePolicy("p".into()),
         Command::SetIndexedTags(vec!["a.b".into()]),
         Command::NotePresence { identity: identity("a"), presence },

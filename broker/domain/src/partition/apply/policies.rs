@@ -9,13 +9,19 @@ use crate::partition::records::Records;
 
 pub(super) fn put<R: Records + ?Sized>(
     policy: Policy,
+    before: Option<&Policy>,
     records: &mut R,
 ) -> Result<Outcome, R::Error> {
     if let Err(refusal) = policy.validate() {
         return Ok(Outcome::Refused(refusal));
     }
     let mut policies = records.policies()?.unwrap_or_default();
-    if policies.get(&policy.name).is_none() && policies.iter().count() >= POLICIES_MAX {
+    let current = policies.get(&policy.name);
+    if current != before {
+        // Its keys are its version, and those are told to nobody.
+        return Ok(Outcome::Refused(HubError::PreconditionFailed { current: String::new() }));
+    }
+    if current.is_none() && policies.iter().count() >= POLICIES_MAX {
         return Ok(refuse(format!("more than {POLICIES_MAX} shared access policies")));
     }
     policies.put(policy);

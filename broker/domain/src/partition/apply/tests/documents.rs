@@ -116,9 +116,23 @@ fn policies_can_be_added_and_changed_but_the_owners_stays() {
         (policy("weak", service, "a2s="), false),
     ] {
         let name = policy.name.clone();
-        let outcome = run(Command::PutPolicy(policy.clone()), &mut records);
+        let kept = |records: &Memory| {
+            records.policies.as_ref().and_then(|policies| policies.get(&name).cloned())
+        };
+        let put = |before| Command::PutPolicy { policy: policy.clone(), before };
+        // Who decided by something else than what is there is refused.
+        let before = kept(&records);
+        let other = match &before {
+            Some(_) => None,
+            None => Some(policy.clone()),
+        };
+        let stale = run(put(other), &mut records);
+        let is_stale = Outcome::Refused(HubError::PreconditionFailed { current: String::new() });
+        assert_eq!(stale == is_stale, policy.validate().is_ok(), "{name}: {stale:?}");
+        assert_eq!(kept(&records), before, "{name}");
+        let outcome = run(put(before), &mut records);
         assert_eq!(outcome == Outcome::Done, good, "{name}: {outcome:?}");
-        let kept = records.policies.as_ref().and_then(|policies| policies.get(&name).cloned());
+        let kept = kept(&records);
         assert_eq!(kept == Some(policy), good, "{name}");
     }
     let delete = |name: &str| Command::DeletePolicy(name.into());
