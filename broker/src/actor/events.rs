@@ -49,19 +49,20 @@ fn origin(identity: &IdentityId, source: MessageSource) -> Origin {
 }
 
 impl Owner {
+    /// Whether a route wants to know of jobs.
+    pub(crate) fn tells_jobs(&self) -> bool {
+        self.facts().routes.load().table().is_routed(MessageSource::JobLifecycle)
+    }
+
     /// Stores the event that tells of a job's status, wherever it is routed, and returns when it is durable.
-    pub(crate) async fn tell_job(&self, identity: &IdentityId, job: &Job) -> Result<(), HubError> {
-        let facts = self.facts();
-        if !facts.routes.load().table().is_routed(MessageSource::JobLifecycle) {
-            return Ok(());
-        }
-        let correlation_id = format!("{:032x}", rand::random::<u128>());
-        let happening = Happening {
-            hub: facts.hub_name(),
-            identity,
-            now: now(),
-            correlation_id: &correlation_id,
-        };
+    pub(crate) async fn tell_job(
+        &self,
+        identity: &IdentityId,
+        job: &Job,
+        correlation_id: &str,
+    ) -> Result<(), HubError> {
+        let hub = self.facts().hub_name();
+        let happening = Happening { hub, identity, now: now(), correlation_id };
         let (reply, stored) = tokio::sync::oneshot::channel();
         let origin = origin(identity, MessageSource::JobLifecycle);
         self.append(&origin, &[happening.job(job)], None, reply);

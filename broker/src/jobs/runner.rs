@@ -78,6 +78,10 @@ impl Runner {
             jobs.push(begun);
         }
         for job in &jobs {
+            // Of what a node that died did not come to tell.
+            if job.untold.is_some() {
+                self.router.tell_job(&job.id).await?;
+            }
             self.look_after(job).await?;
         }
         let starts = jobs.iter().filter(|job| job.status == JobStatus::Scheduled);

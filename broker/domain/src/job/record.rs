@@ -134,6 +134,9 @@ pub struct Job {
     pub status_message: Option<String>,
     /// How far it is.
     pub statistics: JobStatistics,
+    /// The correlation id of the event that tells of its status, until that is stored. Job and event are in different
+    /// partitions, so this is what makes sure that both are or will be. Services do not read it.
+    pub untold: Option<String>,
 }
 
 impl Job {
@@ -155,6 +158,7 @@ impl Job {
             failure_reason: None,
             status_message: None,
             statistics: JobStatistics::default(),
+            untold: None,
         }
     }
 

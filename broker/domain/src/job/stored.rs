@@ -14,6 +14,9 @@ const BEGUN: &str = "begunTime";
 /// Whether its targets are known; services do not read this.
 const COUNTED: &str = "targetsCounted";
 
+/// The event that is not stored yet; services do not read this.
+const UNTOLD: &str = "untoldCorrelationId";
+
 impl Job {
     /// The bytes to keep: JSON.
     pub fn to_stored(&self) -> Vec<u8> {
@@ -22,6 +25,9 @@ impl Job {
             stored[BEGUN] = begun.iso8601().into();
         }
         stored[COUNTED] = self.counted.into();
+        if let Some(correlation_id) = &self.untold {
+            stored[UNTOLD] = correlation_id.as_str().into();
+        }
         stored.to_string().into_bytes()
     }
 
@@ -44,6 +50,7 @@ impl Job {
             end: time("endTime"),
             status: status.ok_or_else(|| unreadable("no status"))?,
             counted: members[COUNTED].as_bool().unwrap_or_default(),
+            untold: text(UNTOLD),
             failure_reason: text("failureReason"),
             status_message: text("statusMessage"),
             statistics: JobStatistics {
@@ -78,6 +85,8 @@ mod tests {
             let mut job = Job::new(request, now);
             let later = |job: Job, event| job.after(event, UnixMs(now.0 + 5)).unwrap();
             let mut states = vec![job.clone()];
+            states.push(Job { untold: Some("c".into()), ..job.clone() });
+            assert!(!states[1].json().to_string().contains("untold"), "services do not read it");
             for event in [
                 JobEvent::Begin,
                 JobEvent::Targets { devices: 9 },

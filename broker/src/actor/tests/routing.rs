@@ -1,8 +1,10 @@
 use ironhub_domain::HubError;
+use ironhub_domain::document::DocumentKind;
 use ironhub_domain::event::{D2cMessage, Event};
-use ironhub_domain::job::{JobId, JobRequest};
+use ironhub_domain::ids::DeviceId;
+use ironhub_domain::job::{Job, JobId, JobRequest};
 use ironhub_domain::partition::Stream;
-use ironhub_domain::registry::IfMatch;
+use ironhub_domain::registry::{IfMatch, PutMode};
 use ironhub_domain::routing::Routing;
 use serde_json::{Value, json};
 
@@ -169,5 +171,59 @@ fn a_jobs_status_is_told_whenever_it_changes() {
         assert_eq!(property(&told[0], "deviceId"), None);
         let body: Value = serde_json::from_slice(&told[1].message.body).unwrap();
         assert_eq!((&body["jobId"], &body["status"]), (&json!("d"), &json!("cancelled")));
+    });
+}
+
+#[test]
+fn what_a_node_did_not_come_to_tell_of_a_job_is_told_after_the_restart_and_first() {
+    run(|| async {
+        let disks = Disks::new();
+        let hub = Hub::start(&disks, Default::default()).await;
+        let route = [("DeviceJobLifecycleEvents", "true", "hot")];
+        let body = |name: &str| {
+            let body = format!(
+                r#"{{"jobId":"{name}","type":"scheduleUpdateTwin","updateTwin":{{"tags":{{"a":1}}}},
+                "queryCondition":"*","startTime":"2999-01-01T00:00:00Z"}}"#
+            );
+            JobRequest::parse(JobId::new(name).unwrap(), body.as_bytes(), 1024).unwrap()
+        };
+        // The node dies between the change of the document and the event; both ids lead to one partition.
+        let names = ["d", "d2", "d3", "d4", "d5"].map(|name| DeviceId::new(name).unwrap());
+        let place = |name: &DeviceId| hub.state.directory(name).owner().partition().group();
+        let beside = names[1..].iter().find(|name| place(name) == place(&names[0])).unwrap();
+        for name in [names[0].as_str(), beside.as_str()] {
+            let untold = Some(format!("correlation of {name}"));
+            let job = Job { untold, ..Job::new(body(name), hub.router.now()) };
+            let stored = job.to_stored().into();
+            hub.router
+                .put_document(DocumentKind::Job, name, stored, PutMode::Create)
+                .await
+                .unwrap();
+        }
+        hub.stop();
+
+        let hub = Hub::start(&disks, Default::default()).await;
+        hub.router.put_routing(routing(&route, true), None).await.unwrap();
+        // Whatever is done with a job comes after what was to be told of it.
+        hub.router.cancel_job(&JobId::new("d").unwrap()).await.unwrap();
+        let told = |hub: &Hub| {
+            let told = events(hub, 1);
+            let operation = |event: &Event| {
+                let id = event.message.system.correlation_id.clone().unwrap();
+                (property(event, "opType").unwrap().to_owned(), id)
+            };
+            told.iter().map(operation).collect::<Vec<_>>()
+        };
+        let first = told(&hub);
+        assert_eq!(first[0], ("scheduleJob".to_owned(), "correlation of d".to_owned()));
+        assert_eq!((first.len(), first[1].0.as_str()), (2, "cancelJob"));
+        // Of the other one the runner tells by itself, and once.
+        actix_rt::spawn(crate::jobs::run(hub.router.clone()));
+        while told(&hub).len() < 3 {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        hub.router.tell_job(&JobId::new(beside.as_str()).unwrap()).await.unwrap();
+        let all = told(&hub);
+        assert_eq!(all[2..], [("scheduleJob".to_owned(), format!("correlation of {beside}"))]);
     });
 }

@@ -1,12 +1,14 @@
 //! Jobs over many devices: their documents in the system partition, their rows in the partitions of their targets.
 
+mod telling;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use ironhub_cluster::GroupId;
 use ironhub_domain::HubError;
 use ironhub_domain::document::{Document, DocumentKind};
-use ironhub_domain::ids::{DeviceId, IdentityId};
+use ironhub_domain::ids::IdentityId;
 use ironhub_domain::job::{
     DeviceJob, Job, JobEvent, JobId, JobRequest, JobStatistics, JobStatus, JobType, TwinJob, admit,
 };
@@ -36,15 +38,10 @@ impl Router {
         for gone in admit(&self.stored_jobs()?, &request.id, now)? {
             self.forget_job(&gone).await?;
         }
-        let job = Job::new(request, now);
-        self.put_document(
-            DocumentKind::Job,
-            job.id.as_str(),
-            job.to_stored().into(),
-            PutMode::Create,
-        )
-        .await?;
-        self.tell_job(&job).await;
+        let job = Job { untold: self.new_job_event(), ..Job::new(request, now) };
+        let stored = job.to_stored().into();
+        self.put_document(DocumentKind::Job, job.id.as_str(), stored, PutMode::Create).await?;
+        self.tell_soon(&job).await;
         Ok(job)
     }
 
@@ -75,22 +72,28 @@ impl Router {
         self.documents(DocumentKind::Job)?.iter().map(read).collect()
     }
 
-    /// Something happens to a job; the job after it.
+    /// Something happens to a job; the job after it. What is to be told of the job before is told first.
     pub(crate) async fn change_job(&self, id: &JobId, event: JobEvent) -> Result<Job, HubError> {
         for _ in 0..CHANGES_MAX {
             let document = self.document(DocumentKind::Job, id.as_str())?;
             let before = read(&document)?;
-            let after = before.clone().after(event.clone(), NodeFacts::now())?;
+            let mut after = before.clone().after(event.clone(), NodeFacts::now())?;
             if after == before {
                 return Ok(after);
+            }
+            let is_news = after.status != before.status;
+            if is_news && before.untold.is_some() {
+                self.tell_job(id).await?;
+                continue;
+            }
+            if is_news {
+                after.untold = self.new_job_event();
             }
             let unchanged = PutMode::Update(IfMatch::Tags(vec![document.etag]));
             let stored = after.to_stored().into();
             match self.put_document(DocumentKind::Job, id.as_str(), stored, unchanged).await {
                 Ok(_) => {
-                    if after.status != before.status {
-                        self.tell_job(&after).await;
-                    }
+                    self.tell_soon(&after).await;
                     return Ok(after);
                 }
                 Err(HubError::PreconditionFailed { .. }) => {}
@@ -98,17 +101,6 @@ impl Router {
             }
         }
         Err(HubError::Busy)
-    }
-
-    /// Makes an event of a job's status, if a route wants it. It comes after the change and not with it: a node that dies in
-    /// between tells nothing.
-    async fn tell_job(&self, job: &Job) {
-        // A job's id keeps the rules of a device's.
-        let Ok(id) = DeviceId::new(job.id.as_str()) else { return };
-        let owner = self.state.directory(&id).owner();
-        if let Err(error) = owner.tell_job(&IdentityId::device(id), job).await {
-            tracing::warn!(job = job.id.as_str(), %error, "a job's status was not told");
-        }
     }
 
     /// Removes a job, its rows first, so that none is left without its job.
