@@ -28,6 +28,8 @@ use crate::partition::records;
 #[derive(Default)]
 pub(crate) struct Configurations {
     all: Vec<Ready>,
+    /// A condition looks at presence.
+    read_presence: bool,
 }
 
 struct Ready {
@@ -45,7 +47,13 @@ impl Configurations {
             });
             Ready { prepared: configuration.prepare(), target }
         };
-        Self { all: all.into_iter().map(ready).collect() }
+        let all: Vec<_> = all.into_iter().map(ready).collect();
+        Self { read_presence: all.iter().any(|ready| ready.target.reads_presence()), all }
+    }
+
+    /// Whether who is targeted can change when somebody connects, disconnects or is heard of.
+    pub(super) fn read_presence(&self) -> bool {
+        self.read_presence
     }
 
     fn is_empty(&self) -> bool {

@@ -38,8 +38,8 @@ pub(super) struct DeviceActor {
 impl Actor for DeviceActor {
     type Context = Context<Self>;
 
-    fn started(&mut self, _: &mut Ctx) {
-        self.presence = self.recall(None);
+    fn started(&mut self, ctx: &mut Ctx) {
+        self.recall_device(ctx);
     }
 }
 
@@ -143,7 +143,9 @@ impl DeviceActor {
             IdentityAsk::PurgeC2d { reply } => self.purge_c2d(module, reply),
             IdentityAsk::SweepC2d { reply } => self.sweep_c2d(module, reply, ctx),
             IdentityAsk::Recall { reply } => {
-                self.presence_mut(module.as_ref());
+                if let Some(module) = &module {
+                    self.recall_module(module, ctx);
+                }
                 let _ = reply.send(Ok(()));
             }
             IdentityAsk::Twin { reply } => self.twin(module, reply, ctx),

@@ -4,12 +4,14 @@
 
 use std::time::Duration;
 
-use actix::AsyncContext;
+use actix::fut::wrap_future;
+use actix::{ActorFutureExt, AsyncContext};
 use ironhub_domain::HubError;
 use ironhub_domain::device::Presence as PresenceRecord;
 use ironhub_domain::ids::ModuleId;
 use ironhub_domain::partition::Command;
 use ironhub_domain::time::UnixMs;
+use tokio::sync::oneshot;
 
 use super::device::{Ctx, DeviceActor, now};
 use super::events::Told;
@@ -19,6 +21,9 @@ use super::method::Waiters;
 const FLUSH_CONNECTED: Duration = Duration::from_secs(60);
 /// The same without a session; the actor outlives it.
 const FLUSH_ALONE: Duration = Duration::from_secs(1);
+
+/// Resolves when a presence is applied; to an error if it never will be.
+type Noted = oneshot::Receiver<()>;
 
 /// What a node knows of an identity beside its session.
 #[derive(Default)]
@@ -52,7 +57,7 @@ impl DeviceActor {
     pub(super) fn presence_mut(&mut self, module: Option<&ModuleId>) -> &mut Presence {
         let Some(module) = module else { return &mut self.presence };
         if !self.modules.contains_key(module) {
-            let recalled = self.recall(Some(module));
+            let (recalled, _) = self.recall(Some(module));
             self.modules.insert(module.clone(), recalled);
         }
         self.modules.entry(module.clone()).or_default()
@@ -86,14 +91,30 @@ impl DeviceActor {
         self.owner.presence(&identity)
     }
 
+    /// The device as the records know it; the first that this actor does.
+    pub(super) fn recall_device(&mut self, ctx: &mut Ctx) {
+        let (recalled, noted) = self.recall(None);
+        self.presence = recalled;
+        self.follow(None, noted, ctx);
+    }
+
+    /// After a start: a module that was connected before is not any more.
+    pub(super) fn recall_module(&mut self, module: &ModuleId, ctx: &mut Ctx) {
+        if !self.modules.contains_key(module) {
+            let (recalled, noted) = self.recall(Some(module));
+            self.modules.insert(module.clone(), recalled);
+            self.follow(Some(module), noted, ctx);
+        }
+    }
+
     /// What the record says of an identity that this actor has not heard of. If that was connected, its node died: it is
-    /// disconnected now.
-    pub(super) fn recall(&self, module: Option<&ModuleId>) -> Presence {
+    /// disconnected now, and that is being noted.
+    fn recall(&self, module: Option<&ModuleId>) -> (Presence, Option<Noted>) {
         let record = match self.presence_record(module) {
             Ok(record) => record,
             Err(error) => {
                 tracing::error!(%error, "a presence cannot be read");
-                return Presence::default();
+                return (Presence::default(), None);
             }
         };
         let mut presence = Presence {
@@ -102,6 +123,7 @@ impl DeviceActor {
             sequence: record.sequence,
             ..Presence::default()
         };
+        let mut noted = None;
         if record.connected {
             let at = now();
             presence.sequence = record.next_sequence(at);
@@ -114,9 +136,9 @@ impl DeviceActor {
             };
             let transition = (false, presence.sequence);
             let told = self.told_connection(module, transition, "nodeStopped", at);
-            self.note(module, record, told);
+            noted = Some(self.note(module, record, told));
         }
-        presence
+        (presence, noted)
     }
 
     /// An identity has connected, or disconnected.
@@ -126,6 +148,7 @@ impl DeviceActor {
         connected: bool,
         reason: &str,
         model_id: Option<String>,
+        ctx: &mut Ctx,
     ) {
         let now = now();
         let presence = self.presence_mut(module);
@@ -141,7 +164,8 @@ impl DeviceActor {
             model_id,
         };
         let told = self.told_connection(module, (connected, record.sequence), reason, now);
-        self.note(module, record, told);
+        let noted = self.note(module, record, told);
+        self.follow(module, Some(noted), ctx);
     }
 
     /// An identity was heard of.
@@ -152,17 +176,20 @@ impl DeviceActor {
         if !std::mem::replace(&mut presence.is_flush_due, true) {
             let module = module.cloned();
             let after = if is_connected { FLUSH_CONNECTED } else { FLUSH_ALONE };
-            ctx.run_later(after, move |actor, _| actor.flush_activity(module.as_ref()));
+            ctx.run_later(after, move |actor, ctx| {
+                actor.flush_activity(module.as_ref(), ctx);
+            });
         }
     }
 
-    fn flush_activity(&mut self, module: Option<&ModuleId>) {
+    fn flush_activity(&mut self, module: Option<&ModuleId>, ctx: &mut Ctx) {
         let presence = self.presence_mut(module);
         presence.is_flush_due = false;
         let last_activity = presence.last_activity;
         match self.presence_record(module) {
             Ok(record) if record.last_activity < last_activity => {
-                self.note(module, PresenceRecord { last_activity, ..record }, None);
+                let noted = self.note(module, PresenceRecord { last_activity, ..record }, None);
+                self.follow(module, Some(noted), ctx);
             }
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "a presence cannot be read"),
@@ -175,14 +202,35 @@ impl DeviceActor {
         self.presence = Presence { sequence, ..Presence::default() };
     }
 
-    fn note(&self, module: Option<&ModuleId>, presence: PresenceRecord, told: Option<Told>) {
+    /// Proposes a presence. Nobody need wait for it.
+    fn note(
+        &self,
+        module: Option<&ModuleId>,
+        presence: PresenceRecord,
+        told: Option<Told>,
+    ) -> Noted {
         let identity = self.identity_id(module);
         let device = self.id.clone();
         let note = self.with_event(&Command::NotePresence { identity, presence }, told);
-        self.owner.propose_encoded(note, move |outcome| {
-            if let Err(error) = outcome {
-                tracing::warn!(%device, %error, "a presence could not be noted");
-            }
+        let (applied, noted) = oneshot::channel();
+        self.owner.propose_encoded(note, move |outcome| match outcome {
+            Ok(_) => drop(applied.send(())),
+            Err(error) => tracing::warn!(%device, %error, "a presence could not be noted"),
         });
+        noted
+    }
+
+    /// When the presence is noted the twin is made what configurations want now, if one of them asks for presence.
+    fn follow(&self, module: Option<&ModuleId>, noted: Option<Noted>, ctx: &mut Ctx) {
+        let Some(noted) = noted else { return };
+        if !self.owner.facts().configurations.load().read_presence() {
+            return;
+        }
+        let module = module.cloned();
+        ctx.spawn(wrap_future(noted).map(move |noted, actor: &mut Self, ctx| {
+            if noted.is_ok() {
+                actor.keep_configured(module.as_ref(), None, ctx);
+            }
+        }));
     }
 }

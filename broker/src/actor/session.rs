@@ -111,7 +111,7 @@ impl DeviceActor {
         if let Some(older) = self.sessions.connect(module.clone(), key.number, live) {
             self.ended(module.as_ref(), *older, Some(CloseReason::TakenOver), ctx);
         }
-        self.note_connection(module.as_ref(), true, "connected", model_id);
+        self.note_connection(module.as_ref(), true, "connected", model_id, ctx);
         meters::session_opened(request.protocol);
         let connected = Connected { auth: proven.auth, token_expires: proven.expires, resumed };
         Admitted { session: SessionHandle::new(handle, key), connected }
@@ -254,7 +254,7 @@ impl DeviceActor {
         // With the identity its presence is gone.
         if reason != Some(CloseReason::Deleted) {
             let model_id = live.origin.model_id.clone();
-            self.note_connection(module, false, events::reason(reason), model_id);
+            self.note_connection(module, false, events::reason(reason), model_id, ctx);
         } else {
             self.tell_disconnected(module);
         }

@@ -8,6 +8,10 @@ use super::parse;
 use super::plan::{self, Plan};
 use super::statement::Source;
 
+/// The members of a row that are the presence's.
+const PRESENCE: [&str; 4] =
+    ["connectionState", "connectionStateUpdatedTime", "lastActivityTime", "modelId"];
+
 /// A condition without a query around it.
 #[derive(Clone, Debug)]
 pub struct Condition {
@@ -74,6 +78,17 @@ impl Target {
             Self::Nothing => false,
             Self::All(_) => true,
             Self::Where(_, condition) => condition.is_met(row),
+        }
+    }
+
+    /// Whether the condition looks at what the hub notes of an identity's connection by itself and not as a change of its
+    /// twin: who it is for can change with that.
+    pub fn reads_presence(&self) -> bool {
+        match self {
+            Self::Nothing | Self::All(_) => false,
+            Self::Where(_, condition) => {
+                PRESENCE.iter().any(|name| condition.expression.reads(name))
+            }
         }
     }
 

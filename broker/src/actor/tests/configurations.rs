@@ -6,11 +6,11 @@ use ironhub_domain::configuration::{
 };
 use ironhub_domain::document::DocumentKind;
 use ironhub_domain::ids::IdentityId;
-use ironhub_domain::registry::IfMatch;
+use ironhub_domain::registry::{AuthenticationRequest, IfMatch, PutMode};
 use serde_json::{Value, json};
 
 use super::rig::*;
-use crate::actor::DeviceSettings;
+use crate::actor::{DeviceSettings, recall_connected};
 
 fn id(name: &str) -> ConfigurationId {
     ConfigurationId::new(name).unwrap()
@@ -255,5 +255,64 @@ fn a_content_for_one_device_is_written_once_and_creates_what_an_edge_device_miss
         hub.update_device(|device| device.iot_edge = true).await;
         apply("$edgeAgent").await.unwrap();
         check(&hub, &module_of("$edgeAgent"), json!({ "y": { "z": 2 } }), &[]).await;
+    });
+}
+
+#[test]
+fn a_condition_on_presence_follows_every_connect_and_disconnect() {
+    run(|| async {
+        let disks = Disks::new();
+        let hub = Hub::start(&disks, DeviceSettings::default()).await;
+        hub.create("d").await;
+        hub.put_module(PutMode::Create, AuthenticationRequest::Sas(keys(KEY))).await;
+        put(
+            &hub,
+            "here",
+            device_content("connectionState = 'Connected'", 1, json!({"t": 1})),
+            None,
+        )
+        .await;
+        let away = json!({
+            "targetCondition": "FROM devices.modules WHERE connectionState = 'Disconnected'",
+            "content": { "moduleContent": { "properties.desired.away": true } },
+        });
+        put(&hub, "away", away, None).await;
+        for _ in 0..2 {
+            let client = hub.connect(device()).await;
+            client.want(DESIRED);
+            becomes(&hub, device(), json!({ "t": 1 })).await;
+            // A device that is connected is told; first, maybe, of what it missed.
+            let told =
+                || async { serde_json::from_slice::<Value>(&client.desired().await.body).unwrap() };
+            while told().await["t"] != 1 {}
+            let camera = hub.connect(module()).await;
+            becomes(&hub, module(), json!({})).await;
+            drop(camera);
+            becomes(&hub, module(), json!({ "away": true })).await;
+            drop(client);
+            becomes(&hub, device(), json!({})).await;
+        }
+        // Of who was connected when the node died the twin is put right by the start alone.
+        let _clients = (hub.connect(device()).await, hub.connect(module()).await);
+        becomes(&hub, device(), json!({ "t": 1 })).await;
+        becomes(&hub, module(), json!({})).await;
+        hub.stop();
+        let hub = Hub::start(&disks, DeviceSettings::default()).await;
+        hub.router.start_configurations().unwrap();
+        recall_connected(hub.state.clone()).await;
+        becomes(&hub, device(), json!({})).await;
+        becomes(&hub, module(), json!({ "away": true })).await;
+    });
+}
+
+#[test]
+fn a_device_that_is_heard_of_is_looked_at_again() {
+    run(|| async {
+        let hub = Hub::new().await;
+        let heard = device_content("lastActivityTime > '2000-01-01T00:00:00Z'", 1, json!({"t": 1}));
+        put(&hub, "heard", heard, None).await;
+        check(&hub, device(), json!({}), &[]).await;
+        drop(hub.connect(device()).await);
+        becomes(&hub, device(), json!({ "t": 1 })).await;
     });
 }

@@ -220,6 +220,17 @@ fn targets_are_all_none_or_those_of_a_condition() {
         assert_eq!(shown(Target::of_job(text)), expected, "{text}");
         assert_eq!(shown(Target::of_configuration(text)), expected, "{text}");
     }
+    for (text, expected) in [
+        ("", false),
+        ("*", false),
+        ("tags.connectionState = 'Connected' AND properties.reported.lastActivityTime > 1", false),
+        ("CONNECTIONSTATE = 'Connected'", true),
+        ("FROM devices WHERE tags.a = 1 OR NOT devices.lastActivityTime < '2026'", true),
+        ("FROM devices.modules WHERE STARTSWITH(modelId, 'dtmi:')", true),
+    ] {
+        let target = Target::of_configuration(text).unwrap();
+        assert_eq!(target.reads_presence(), expected, "{text}");
+    }
     assert!(!Target::Nothing.is_met(&document(ROW)));
     assert_eq!(Target::Nothing.plan(&[]), Plan::Devices(Vec::new()));
     assert_eq!(Target::of_job("*").unwrap().plan(&[]), Plan::Scan);
