@@ -92,7 +92,8 @@ impl StorageAccount {
 pub struct BlobContainer {
     account: StorageAccount,
     name: String,
-    address: String,
+    address: Address,
+    trust: Trust,
     sender: SendRequest<Full<Bytes>>,
 }
 
@@ -105,16 +106,8 @@ impl BlobContainer {
         trust: &Trust,
     ) -> Result<Self, ClientError> {
         let address = account.address(hub);
-        let stream = tls::connect(&address, trust, &[b"http/1.1"]).await?;
-        let address = address.connect_to;
-        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = handshake.map_err(|error| ClientError::BadReply {
-            address: address.clone(),
-            reason: error.to_string(),
-        })?;
-        // Drives the socket; ends with it, and reports what is wrong through the sender.
-        tokio::spawn(connection);
-        Ok(Self { account, name: name.to_owned(), address, sender })
+        let sender = open(&address, trust).await?;
+        Ok(Self { account, name: name.to_owned(), address, trust: trust.clone(), sender })
     }
 
     /// The container with what opens it.
@@ -196,6 +189,10 @@ impl BlobContainer {
             .header("x-ms-version", VERSION)
             .body(Full::new(body))
             .map_err(|error| ClientError::ConnectionString(error.to_string()))?;
+        // Between upload and removal is a whole job, and a connection that idles so long is closed by the storage.
+        if self.sender.ready().await.is_err() {
+            self.sender = open(&self.address, &self.trust).await?;
+        }
         let sent = timeout(ANSWER_TIME_MAX, self.sender.send_request(request)).await;
         let reply =
             sent.map_err(|_| self.late())?.map_err(|error| self.bad_reply(error.to_string()))?;
@@ -206,12 +203,24 @@ impl BlobContainer {
     }
 
     fn late(&self) -> ClientError {
-        ClientError::Timeout { address: self.address.clone(), waited: ANSWER_TIME_MAX }
+        ClientError::Timeout { address: self.address.connect_to.clone(), waited: ANSWER_TIME_MAX }
     }
 
     fn bad_reply(&self, reason: String) -> ClientError {
-        ClientError::BadReply { address: self.address.clone(), reason }
+        ClientError::BadReply { address: self.address.connect_to.clone(), reason }
     }
+}
+
+async fn open(address: &Address, trust: &Trust) -> Result<SendRequest<Full<Bytes>>, ClientError> {
+    let stream = tls::connect(address, trust, &[b"http/1.1"]).await?;
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (sender, connection) = handshake.map_err(|error| ClientError::BadReply {
+        address: address.connect_to.clone(),
+        reason: error.to_string(),
+    })?;
+    // Drives the socket; ends with it, and reports what is wrong through the sender.
+    tokio::spawn(connection);
+    Ok(sender)
 }
 
 async fn refusal(reply: Response<Incoming>) -> ClientError {
