@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 
 from azure.eventhub.exceptions import EventHubError
 
@@ -136,3 +137,27 @@ def test_the_command_line_manages_policies(hub):
     hub.start()
     assert new["primaryKey"] in hub.service
     assert "backend" not in cli(hub, "policy", "list")
+
+
+def test_the_command_line_makes_tokens_for_devices_and_modules(hub):
+    device = hub.device("sas-1")
+    hub.registry.create_module("sas-1", "m")
+    send = "/devices/{}/messages/events"
+
+    def status(token, path):
+        return hub.registry.request("POST", path, "{}", authorization=token).status
+
+    def signed(*arguments):
+        return cli(hub, "device", "sas", *arguments).strip()
+
+    for token in (signed("sas-1", "--ttl", "5m"), signed("sas-1", "--secondary"), signed("sas-1", "--policy", "device")):
+        assert (status(token, send.format("sas-1")), status(token, send.format("other"))) == (204, 401), token
+    expires = int(signed("sas-1", "--ttl", "2d").partition("&se=")[2].partition("&")[0])
+    assert abs(expires - time.time() - 2 * 24 * 3600) < 3600
+    token = signed("sas-1", "--module", "m")
+    assert status(token, send.format("sas-1/modules/m")) == 204
+    assert status(token, send.format("sas-1")) == 401
+    hub.registry.update(hub.registry.get(device.id).json, authentication={"type": "certificateAuthority"})
+    for arguments, why in ((("sas-1",), "--policy"), (("nobody",), "404"), (("sas-1", "--policy", "nobody"), "404")):
+        refused = cli(hub, "device", "sas", *arguments, check=False)
+        assert refused.returncode == 1 and why in refused.stderr, (arguments, refused)

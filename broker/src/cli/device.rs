@@ -1,4 +1,6 @@
-//! `ironhub device create|show|list|delete`; `simulate` is a module of its own.
+//! `ironhub device create|show|list|delete|sas`; `simulate` is a module of its own.
+
+mod sas;
 
 use std::io::IsTerminal;
 
@@ -47,6 +49,9 @@ pub enum DeviceCommand {
     /// Delete a device and everything the hub keeps for it; asks nothing
     #[command(after_help = DELETE_EXAMPLES)]
     Delete(DeleteArgs),
+    /// Print a SAS token for a device or module
+    #[command(after_help = sas::EXAMPLES)]
+    Sas(Box<sas::SasArgs>),
     /// Play devices: they send, answer methods, take messages and follow their twins
     #[command(after_help = simulate::EXAMPLES)]
     Simulate(Box<simulate::SimulateArgs>),
@@ -151,6 +156,7 @@ pub async fn run(args: &DeviceArgs) -> Result<(), CommandError> {
         DeviceCommand::Show(args) => show(args).await,
         DeviceCommand::List(args) => list(args).await,
         DeviceCommand::Delete(args) => delete(args).await,
+        DeviceCommand::Sas(args) => sas::sas(args).await,
         DeviceCommand::Simulate(args) => simulate::run(args).await,
     }
 }

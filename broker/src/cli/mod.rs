@@ -14,6 +14,7 @@ pub mod endpoint;
 pub mod events;
 mod hub_files;
 pub mod job;
+mod lifetime;
 pub mod method;
 mod output;
 pub mod policy;

@@ -1,13 +1,14 @@
 //! `ironhub policy list|show|create|regenerate|delete|sas`: who may do what with the hub.
 
 use std::io::IsTerminal;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use super::connection::{ConnectionArgs, HubConnection};
+use super::lifetime::{expiry, lifetime};
 use super::output::{print_json, println, text};
 use super::{CommandError, coloured_stdout, hint, table};
 use crate::client::sas::{KeyForm, token};
@@ -18,7 +19,7 @@ A policy for a program that reads twins and calls methods, and what that program
   ironhub policy show backend
 
 A token for somebody who shall have no key, good for a day:
-  ironhub policy sas backend --seconds 86400";
+  ironhub policy sas backend --ttl 24h";
 
 /// Work with shared access policies. This needs a policy with every permission, as iothubowner is.
 #[derive(Clone, Debug, Args)]
@@ -140,9 +141,9 @@ pub struct SasArgs {
     /// Its name
     #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub name: String,
-    /// How long it is good, in seconds
-    #[arg(long, value_name = "N", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..))]
-    pub seconds: u32,
+    /// How long it is good: seconds, or a time like 15m, 12h, 30d
+    #[arg(long, alias = "seconds", value_name = "TIME", default_value = "1h", value_parser = lifetime)]
+    pub ttl: Duration,
     /// Only for this path of the hub, like devices/dev1 [default: all of it]
     #[arg(long, value_name = "PATH")]
     pub path: Option<String>,
@@ -229,7 +230,6 @@ async fn sas(args: &SasArgs) -> Result<(), CommandError> {
         Some(path) => format!("{host}/{}", path.trim_matches('/')),
         None => host.clone(),
     };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let expiry = (now + Duration::from_secs(args.seconds.into())).as_secs();
+    let expiry = expiry(args.ttl);
     println(&token(&resource, &args.name, &text(&policy[key]), KeyForm::Decoded, expiry)?)
 }

@@ -100,6 +100,12 @@ impl RestClient {
         Ok(self.call(Call::new(Method::GET, device_path(id))).await?.json)
     }
 
+    /// One module of a device.
+    pub async fn module(&self, device: &str, module: &str) -> Result<Value, ClientError> {
+        let path = format!("{}/modules/{}", device_path(device), encode(module));
+        Ok(self.call(Call::new(Method::GET, path)).await?.json)
+    }
+
     /// Up to `top` identities.
     pub async fn devices(&self, top: usize) -> Result<Vec<Value>, ClientError> {
         match self.call(Call::new(Method::GET, format!("/devices?top={top}"))).await?.json {

@@ -28,8 +28,8 @@ pub fn expiry_from_now() -> u64 {
     (since + TOKEN_TIME).as_secs()
 }
 
-/// A token for `resource` (host, or `sb://host/entity`), signed with a policy's key, that ends at `expiry` seconds since
-/// 1970. Fails if the key must be base64 and is not.
+/// A token for `resource` (host, or `sb://host/entity`), signed with a policy's key, or if that has no name a device's or
+/// module's own, that ends at `expiry` seconds since 1970. Fails if the key must be base64 and is not.
 pub fn token(
     resource: &str,
     policy: &str,
@@ -50,8 +50,11 @@ pub fn token(
     mac.update(b"\n");
     mac.update(expiry.to_string().as_bytes());
     let signature = encode(&BASE64_STANDARD.encode(mac.finalize().into_bytes()));
-    let policy = encode(policy);
-    Ok(format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={policy}"))
+    let mut token = format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}");
+    if !policy.is_empty() {
+        token += &format!("&skn={}", encode(policy));
+    }
+    Ok(token)
 }
 
 #[cfg(test)]
