@@ -24,7 +24,7 @@ pub(super) async fn run(
     (input, blob): (&SasContainer, &str),
     output: &SasContainer,
 ) -> Result<(), Stop> {
-    let mut log = ErrorLog::open(&work.dir, job.id.as_str(), job.failed).await?;
+    let (mut log, job) = begin(work, job).await?;
     if job.begun.is_none() {
         // A container that cannot be written to is found now, and not with the last line.
         log.publish(output).await?;
@@ -35,11 +35,12 @@ pub(super) async fn run(
         None => None,
     };
     let bytes = devices.bytes() + configurations.as_ref().map_or(0, GroupReader::bytes);
+    // What may have been carried out before: the first group, or all.
     let mut may_be_done = job.begun.is_some();
     devices.skip(job.done).await?;
     while let Some(group) = devices.group().await? {
         let faults = carry_out(work, group, may_be_done).await?;
-        may_be_done = false;
+        may_be_done = job.again;
         log.append(&faults).await?;
         let event = TransferEvent::Progress {
             done: devices.number(),
@@ -53,7 +54,7 @@ pub(super) async fn run(
         configurations.skip(job.configurations_done).await?;
         while let Some(group) = configurations.group().await? {
             let faults = super::configurations::carry_out(work, group, may_be_done).await?;
-            may_be_done = false;
+            may_be_done = job.again;
             log.append(&faults).await?;
             let event = TransferEvent::Progress {
                 done: devices.number(),
@@ -72,6 +73,23 @@ pub(super) async fn run(
         "an import is through"
     );
     Ok(())
+}
+
+/// The errors so far, and the import as it goes on: behind the lines that were counted, or if this node has not all of their
+/// errors from the first line.
+async fn begin(work: &Work, job: &TransferJob) -> Result<(ErrorLog, TransferJob), Stop> {
+    let id = job.id.as_str();
+    if let Some(log) = ErrorLog::open(&work.dir, id, job.failed).await? {
+        return Ok((log, job.clone()));
+    }
+    tracing::warn!(
+        job = id,
+        failed = job.failed,
+        "the errors of an import are lost: it begins anew"
+    );
+    let job = work.advance(id, TransferEvent::Again).await?;
+    let log = ErrorLog::open(&work.dir, id, 0).await?;
+    Ok((log.ok_or_else(|| Stop::Failed("the errors cannot be kept".into()))?, job))
 }
 
 /// Carries out a group; what the log of errors has of it, in the order of the lines.

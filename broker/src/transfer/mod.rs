@@ -131,8 +131,12 @@ impl Work {
         };
         let failed = self.router.transfer(job.id.as_str())?.failed;
         let container = self.open("outputBlobContainerUri", output.uri())?;
-        let log = ErrorLog::open(&self.dir, job.id.as_str(), failed).await?;
-        log.publish(&container).await
+        match ErrorLog::open(&self.dir, job.id.as_str(), failed).await? {
+            Some(log) => log.publish(&container).await,
+            None => Err(Stop::Failed(format!(
+                "{failed} lines came to nothing, and the node that kept their errors is gone"
+            ))),
+        }
     }
 
     /// Returns when the job has ended by somebody else's doing.

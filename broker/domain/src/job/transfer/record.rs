@@ -31,6 +31,9 @@ pub struct TransferJob {
     pub configurations_done: u64,
     /// Of both, how many came to nothing.
     pub failed: u64,
+    /// An import that began anew from its first line, since the node that kept the errors of lines is gone: what any of its
+    /// lines asks for may be so already.
+    pub again: bool,
     /// Percent.
     pub progress: u8,
     /// Why it failed.
@@ -53,6 +56,8 @@ pub enum TransferEvent {
         /// 0 to 100.
         percent: u8,
     },
+    /// The errors of its lines are lost: an import begins anew, from its first line.
+    Again,
     /// It is through, whatever came of single lines.
     Complete,
     /// It cannot be carried out.
@@ -77,6 +82,7 @@ impl TransferJob {
             done: 0,
             configurations_done: 0,
             failed: 0,
+            again: false,
             progress: 0,
             failure_reason: None,
         }
@@ -101,6 +107,10 @@ impl TransferJob {
                 (self.done, self.configurations_done) = (done, configurations_done);
                 self.failed = failed;
                 self.progress = self.progress.max(percent.min(100));
+            }
+            TransferEvent::Again => {
+                (self.done, self.configurations_done, self.failed) = (0, 0, 0);
+                self.again = true;
             }
             TransferEvent::Complete => {
                 self.progress = 100;

@@ -15,6 +15,7 @@ const BEGUN: &str = "begunMs";
 const END: &str = "endMs";
 const DONE: &str = "done";
 const CONFIGURATIONS_DONE: &str = "configurationsDone";
+const AGAIN: &str = "begunAgain";
 const FAILED: &str = "failed";
 
 impl TransferJob {
@@ -38,6 +39,7 @@ impl TransferJob {
         put(END, self.end.map(|time| time.0).into());
         put(DONE, self.done.into());
         put(CONFIGURATIONS_DONE, self.configurations_done.into());
+        put(AGAIN, self.again.into());
         put(FAILED, self.failed.into());
         Value::Object(stored).to_string().into_bytes()
     }
@@ -58,6 +60,7 @@ impl TransferJob {
             status: status.ok_or_else(|| unreadable("no status"))?,
             done: number(DONE).unwrap_or_default(),
             configurations_done: number(CONFIGURATIONS_DONE).unwrap_or_default(),
+            again: members[AGAIN].as_bool().unwrap_or_default(),
             failed: number(FAILED).unwrap_or_default(),
             progress: number("progress").and_then(|n| u8::try_from(n).ok()).unwrap_or_default(),
             failure_reason: members["failureReason"].as_str().map(str::to_owned),
@@ -84,6 +87,8 @@ mod tests {
             for event in [
                 TransferEvent::Begin,
                 TransferEvent::Progress { done: 5, configurations_done: 3, failed: 2, percent: 40 },
+                TransferEvent::Again,
+                TransferEvent::Progress { done: 1, configurations_done: 0, failed: 1, percent: 1 },
                 TransferEvent::Fail { reason },
             ] {
                 let stored = job.to_stored();

@@ -117,6 +117,17 @@ fn a_transfer_goes_on_and_never_back() {
     let refused = import.after(TransferEvent::Cancel, UnixMs(9));
     assert_eq!(refused, Err(HubError::JobFinished("i".into())));
 
+    let again = job("i", IMPORT).after(progress(9, 50), UnixMs(1)).unwrap();
+    let again = again.after(TransferEvent::Again, UnixMs(2)).unwrap();
+    let lines = (again.done, again.configurations_done, again.failed);
+    assert_eq!(
+        (lines, again.again, again.progress),
+        ((0, 0, 0), true, 50),
+        "it is not told to go back"
+    );
+    let again = again.after(progress(3, 20), UnixMs(3)).unwrap();
+    assert_eq!((again.done, again.progress), (3, 50));
+
     let failed = job("i", IMPORT).after(TransferEvent::Fail { reason: "why".into() }, UnixMs(2));
     let failed = failed.unwrap();
     assert_eq!(
