@@ -141,6 +141,7 @@ def test_the_command_line_manages_policies(hub):
 
 def test_the_command_line_makes_tokens_for_devices_and_modules(hub):
     device = hub.device("sas-1")
+    hub.device("other")
     hub.registry.create_module("sas-1", "m")
     send = "/devices/{}/messages/events"
 

@@ -5,9 +5,12 @@
 mod audit;
 mod clients;
 mod coverage;
+mod fleet;
+mod fleet_audit;
 mod ledger;
 mod notice_ledger;
 mod orders;
+mod plans;
 mod queue_ledger;
 mod stored;
 mod telemetry;
@@ -23,6 +26,8 @@ use ironhub_cluster::testing::workload::Workload;
 use audit::Mistake;
 use clients::Clients;
 use coverage::Coverage;
+use fleet::Fleet;
+use fleet_audit::FleetMistake;
 use telemetry::Telemetry;
 
 /// Runs of the ordinary test command.
@@ -80,6 +85,23 @@ fn messages_twins_and_sessions_keep_their_promises_whatever_fails() {
     }
 }
 
+#[test]
+fn jobs_and_configurations_keep_their_promises_whatever_fails() {
+    let seeds = seeds();
+    let (mut acknowledged, mut jobs, mut asked_again) = (0, 0, 0);
+    for seed in seeds.clone() {
+        let (fleet, onlooker) = Fleet::new(None);
+        acknowledged += must_hold(seed, fleet);
+        for seen in onlooker.lock().groups.values() {
+            jobs += seen.rows.len();
+            asked_again += seen.asked_again;
+        }
+    }
+    enough(&seeds, acknowledged);
+    println!("{jobs} jobs, {asked_again} times asked again for what was done");
+    assert!(jobs as u64 > seeds.end - seeds.start && asked_again > 0);
+}
+
 fn is_noticed(mistake: Mistake, words: &str) {
     for seed in 1..=MISTAKE_SEEDS {
         let (clients, _) = Clients::new(Some(mistake));
@@ -125,4 +147,36 @@ fn a_file_that_nobody_is_told_of_is_noticed() {
 #[test]
 fn a_session_that_is_not_fenced_is_noticed() {
     is_noticed(Mistake::NotFenced, "was heard though");
+}
+
+fn is_noticed_in_a_fleet(mistake: FleetMistake, words: &str) {
+    for seed in 1..=MISTAKE_SEEDS {
+        let (fleet, _) = Fleet::new(Some(mistake));
+        if let Err(error) = chaos::run(seed, Defects::seeded(None), fleet) {
+            println!("{mistake:?} noticed with seed {seed}: {error}");
+            assert!(error.contains(words), "not for the reason that was meant: {error}");
+            return;
+        }
+    }
+    panic!("{mistake:?} was not noticed in {MISTAKE_SEEDS} runs");
+}
+
+#[test]
+fn a_job_that_changes_a_twin_twice_is_noticed() {
+    is_noticed_in_a_fleet(FleetMistake::ChangedAgain, "twice");
+}
+
+#[test]
+fn a_target_that_is_not_counted_is_noticed() {
+    is_noticed_in_a_fleet(FleetMistake::NotCounted, "counted are");
+}
+
+#[test]
+fn values_of_a_configuration_that_are_not_written_are_noticed() {
+    is_noticed_in_a_fleet(FleetMistake::ValuesLost, "never come to rest");
+}
+
+#[test]
+fn a_twin_that_is_left_behind_by_a_roll_out_is_noticed() {
+    is_noticed_in_a_fleet(FleetMistake::LeaversKept, "by its configurations");
 }

@@ -15,6 +15,8 @@ const SECOND: u64 = 1_000 * MS;
 const CHAOS: u64 = 25 * SECOND;
 /// How long recovery may take after the last fault. Elections take two seconds at the worst, lost snapshots five.
 const RECOVERY: u64 = 60 * SECOND;
+/// How long clients may have work left when nothing fails any more.
+const REST: u64 = 10 * SECOND;
 
 /// What a run saw, so that a test can tell that it was worth running.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -167,6 +169,9 @@ fn recover<W: Workload>(sim: &mut Sim<W>) -> Result<(), String> {
         return Err(format!("{} commands are never answered", sim.unanswered()));
     }
     for group in sim.groups() {
+        come_to_rest(sim, group)?;
+    }
+    for group in sim.groups() {
         if !sim.run_until(RECOVERY, |sim| is_level(sim, group))? {
             let all: Vec<_> = sim.node_ids().map(|node| sim.status(node, group)).collect();
             return Err(format!("replicas of group {} never agree: {all:#?}", group.0));
@@ -177,6 +182,23 @@ fn recover<W: Workload>(sim: &mut Sim<W>) -> Result<(), String> {
         for member in status.members.voters.iter().chain(&status.members.learners) {
             sim.check_holds(place(*member), group, count)?;
         }
+    }
+    Ok(())
+}
+
+/// The clients of a group have their way until they want nothing more.
+fn come_to_rest<W: Workload>(sim: &mut Sim<W>, group: GroupId) -> Result<(), String> {
+    let end = sim.now + REST;
+    while sim.workload.is_at_work(group) {
+        if sim.now > end {
+            return Err(format!("the clients of group {} never come to rest", group.0));
+        }
+        if let Some(leader) = sim.leader(group) {
+            sim.propose(leader, group);
+        }
+        sim.run_until(SECOND, |sim| sim.unanswered() == 0)?;
+        // Time goes on in any case.
+        sim.run_for(MS)?;
     }
     Ok(())
 }

@@ -42,6 +42,12 @@ pub trait Workload {
         store: &dyn StateStore,
         acknowledged: &[u64],
     ) -> Result<(), String>;
+
+    /// Whether the clients of a group have work left when all faults have ended: as long as they have, they are asked for
+    /// commands, and must come to rest.
+    fn is_at_work(&mut self, _group: GroupId) -> bool {
+        false
+    }
 }
 
 /// Clients of [`EventLog`]: each event exactly once, numbered without gaps, never renumbered or changed, and in the order
