@@ -96,11 +96,16 @@ pub fn desired_notice(version: u64) -> String {
     format!("$iothub/twin/PATCH/properties/desired/?$version={version}")
 }
 
-/// `$iothub/methods/POST/{name}/?$rid={rid}`, the id in lower-case hex.
+/// `$iothub/methods/POST/{name}/?$rid={rid}`, the id in lower-case hex. The name stands as it is, since Node, Java, C# and C
+/// take it so (device-protocols.md 2.12), unless it has a character that a topic does not take.
 pub fn method_request(name: &str, rid: u32) -> String {
     let mut topic = String::with_capacity(40 + name.len());
     topic.push_str("$iothub/methods/POST/");
-    percent::encode(name, &mut topic);
+    if name.bytes().all(|byte| byte.is_ascii_graphic() && !b"%+#/?".contains(&byte)) {
+        topic.push_str(name);
+    } else {
+        percent::encode(name, &mut topic);
+    }
     // Writing to a string cannot fail.
     let _ = write!(topic, "/?$rid={rid:x}");
     topic
@@ -199,6 +204,8 @@ mod tests {
         assert_eq!(twin_response(200, "7", None), "$iothub/twin/res/200/?$rid=7");
         assert_eq!(twin_response(204, "7", Some(3)), "$iothub/twin/res/204/?$rid=7&$version=3");
         assert_eq!(desired_notice(5), "$iothub/twin/PATCH/properties/desired/?$version=5");
+        let command = "$iothub/methods/POST/thermostat*get!/?$rid=1";
+        assert_eq!(method_request("thermostat*get!", 1), command, "a component's command");
         assert_eq!(method_request("re boot", 31), "$iothub/methods/POST/re%20boot/?$rid=1f");
     }
 
