@@ -11,6 +11,7 @@ pub mod errors;
 mod handle;
 pub mod health;
 mod listener;
+mod object;
 mod openapi;
 pub mod patience;
 mod registry;

@@ -20,6 +20,7 @@ use super::{authenticate, properties};
 use crate::http::HttpContext;
 use crate::http::body;
 use crate::http::errors::{HttpError, Reply};
+use crate::http::object::Object;
 use crate::http::service::request::{identity, no_content};
 
 /// The media type of a batch.
@@ -89,7 +90,7 @@ struct Item {
 
 /// The messages of a batch: all or none, together at most 256 KiB.
 pub(super) fn batch(text: &[u8]) -> Result<Vec<D2cMessage>, HttpError> {
-    let items: Vec<Item> = serde_json::from_slice(text)
+    let items: Vec<Object<Item>> = serde_json::from_slice(text)
         .map_err(|error| HttpError::Json(format!("the body is no batch of messages: {error}")))?;
     let refuse = |why: String| Err(HubError::InvalidArgument(why).into());
     if items.is_empty() {
@@ -100,7 +101,7 @@ pub(super) fn batch(text: &[u8]) -> Result<Vec<D2cMessage>, HttpError> {
     }
     let mut size = 0;
     let mut messages = Vec::with_capacity(items.len());
-    for (at, item) in items.into_iter().enumerate() {
+    for (at, Object(item)) in items.into_iter().enumerate() {
         let message = message(at, item)?;
         size += message.counted_size();
         if size > D2C_MESSAGE_BYTES_MAX {

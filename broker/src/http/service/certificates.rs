@@ -25,11 +25,12 @@ use crate::http::HttpContext;
 use crate::http::body::{self, JSON_BODY_BYTES_MAX};
 use crate::http::errors::{HttpError, Reply};
 use crate::http::handle::wall_clock;
+use crate::http::object::Object;
 use crate::net::x509::UploadedAuthority;
 
 #[derive(Deserialize)]
 struct CertificateBody {
-    properties: CertificateProperties,
+    properties: Object<CertificateProperties>,
 }
 
 #[derive(Deserialize)]
@@ -92,11 +93,12 @@ fn path(name: &str) -> String {
 
 /// What the body asks for; ETag and times are the hub's to give.
 fn read(name: &str, body: &[u8]) -> Result<Authority, HttpError> {
-    let body: CertificateBody = serde_json::from_slice(body).map_err(|error| {
+    let Object(body): Object<CertificateBody> = serde_json::from_slice(body).map_err(|error| {
         HttpError::Json(format!("the body is not a certificate in JSON: {error}"))
     })?;
+    let Object(properties) = body.properties;
     let now = wall_clock();
-    let uploaded = UploadedAuthority::parse(&body.properties.certificate, now)
+    let uploaded = UploadedAuthority::parse(&properties.certificate, now)
         .map_err(|error| HubError::InvalidArgument(error.to_string()))?;
     Ok(Authority {
         name: name.to_owned(),
@@ -104,7 +106,7 @@ fn read(name: &str, body: &[u8]) -> Result<Authority, HttpError> {
         subject: uploaded.subject,
         thumbprint: uploaded.thumbprint,
         expires: uploaded.expires,
-        verified: body.properties.is_verified,
+        verified: properties.is_verified,
         etag: String::new(),
         created: now,
         updated: now,

@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::http::errors::HttpError;
+use crate::http::object::Object;
 use crate::router::request::DeviceView;
 
 /// How "never" is written.
@@ -26,8 +27,8 @@ struct DeviceBody {
     device_id: Option<String>,
     status: Option<String>,
     status_reason: Option<String>,
-    authentication: Option<AuthenticationBody>,
-    capabilities: Option<CapabilitiesBody>,
+    authentication: Option<Object<AuthenticationBody>>,
+    capabilities: Option<Object<CapabilitiesBody>>,
     device_scope: Option<String>,
     parent_scopes: Option<Vec<String>>,
 }
@@ -37,8 +38,8 @@ struct DeviceBody {
 #[serde(rename_all = "camelCase")]
 pub(super) struct AuthenticationBody {
     r#type: Option<String>,
-    symmetric_key: Option<KeysBody>,
-    x509_thumbprint: Option<ThumbprintsBody>,
+    symmetric_key: Option<Object<KeysBody>>,
+    x509_thumbprint: Option<Object<ThumbprintsBody>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -63,7 +64,7 @@ struct CapabilitiesBody {
 
 /// What the body of `PUT /devices/{id}` asks for. The rules of the fields themselves are the registry's.
 pub fn read(id: DeviceId, body: &[u8]) -> Result<DeviceRequest, HttpError> {
-    let body: DeviceBody = serde_json::from_slice(body)
+    let Object(body): Object<DeviceBody> = serde_json::from_slice(body)
         .map_err(|error| HttpError::Json(format!("the body is not a device in JSON: {error}")))?;
     if let Some(named) = &body.device_id
         && named != id.as_str()
@@ -81,21 +82,21 @@ pub fn read(id: DeviceId, body: &[u8]) -> Result<DeviceRequest, HttpError> {
         id,
         status,
         status_reason: body.status_reason,
-        authentication: authentication(body.authentication.unwrap_or_default())?,
-        iot_edge: body.capabilities.and_then(|c| c.iot_edge).unwrap_or(false),
+        authentication: authentication(body.authentication.unwrap_or_default().0)?,
+        iot_edge: body.capabilities.and_then(|c| c.0.iot_edge).unwrap_or(false),
         device_scope: body.device_scope,
         parent_scopes: body.parent_scopes.unwrap_or_default(),
     })
 }
 
 pub(super) fn authentication(body: AuthenticationBody) -> Result<AuthenticationRequest, HubError> {
-    let keys = body.symmetric_key.unwrap_or_default();
+    let keys = body.symmetric_key.unwrap_or_default().0;
     let keys = SymmetricKeys {
         primary: keys.primary_key.unwrap_or_default(),
         secondary: keys.secondary_key.unwrap_or_default(),
     };
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let thumbprints = body.x509_thumbprint.unwrap_or_default();
+    let thumbprints = body.x509_thumbprint.unwrap_or_default().0;
     let thumbprints = Thumbprints {
         primary: given(thumbprints.primary_thumbprint),
         secondary: given(thumbprints.secondary_thumbprint),

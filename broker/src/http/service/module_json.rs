@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::device_json::{AuthenticationBody, authentication, authentication_json, moment};
 use crate::http::errors::HttpError;
+use crate::http::object::Object;
 use crate::router::request::ModuleView;
 
 #[derive(Deserialize)]
@@ -15,13 +16,13 @@ use crate::router::request::ModuleView;
 struct ModuleBody {
     device_id: Option<String>,
     module_id: Option<String>,
-    authentication: Option<AuthenticationBody>,
+    authentication: Option<Object<AuthenticationBody>>,
     managed_by: Option<String>,
 }
 
 /// What the body of `PUT /devices/{id}/modules/{mid}` asks for.
 pub fn read(device: DeviceId, module: ModuleId, body: &[u8]) -> Result<ModuleRequest, HttpError> {
-    let body: ModuleBody = serde_json::from_slice(body)
+    let Object(body): Object<ModuleBody> = serde_json::from_slice(body)
         .map_err(|error| HttpError::Json(format!("the body is not a module in JSON: {error}")))?;
     let named = [
         ("deviceId", body.device_id, device.as_str()),
@@ -36,7 +37,7 @@ pub fn read(device: DeviceId, module: ModuleId, body: &[u8]) -> Result<ModuleReq
     Ok(ModuleRequest {
         device,
         id: module,
-        authentication: authentication(body.authentication.unwrap_or_default())?,
+        authentication: authentication(body.authentication.unwrap_or_default().0)?,
         managed_by: body.managed_by,
     })
 }

@@ -21,6 +21,7 @@ use super::request::{allow, json_reply, no_content};
 use crate::http::HttpContext;
 use crate::http::body::{self, JSON_BODY_BYTES_MAX};
 use crate::http::errors::{HttpError, Reply};
+use crate::http::object::Object;
 use crate::http::route::PolicyCall;
 
 #[derive(Deserialize)]
@@ -85,7 +86,7 @@ where
 
 /// What the body asks for; empty keys are the hub's to choose.
 fn read(name: &str, body: &[u8]) -> Result<Policy, HttpError> {
-    let body: PolicyBody = serde_json::from_slice(body)
+    let Object(body): Object<PolicyBody> = serde_json::from_slice(body)
         .map_err(|error| HttpError::Json(format!("the body is not a policy in JSON: {error}")))?;
     if let Some(named) = body.key_name
         && named != name

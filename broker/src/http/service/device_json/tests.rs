@@ -80,14 +80,26 @@ fn unknown_fields_are_ignored() {
 
 #[test]
 fn malformed_json_and_wrong_types_are_refused_with_their_place() {
-    for body in ["", "{", "[]", "null", "\"d1\"", "{} {}", "{\"deviceId\":\"d1\",}", "\u{feff}{}"] {
+    for body in [
+        "",
+        "{",
+        "[]",
+        "[\"d1\",null,null,null,null,null,null]",
+        "null",
+        "\"d1\"",
+        "{} {}",
+        "{\"deviceId\":\"d1\",}",
+        "\u{feff}{}",
+    ] {
         check(body, Err("the body is not a device in JSON"));
     }
     for (body, part) in [
         (r#"{"deviceId":1}"#, "expected a string"),
         (r#"{"status":true}"#, "expected a string"),
         (r#"{"statusReason":{}}"#, "expected a string"),
-        (r#"{"authentication":"sas"}"#, "AuthenticationBody"),
+        (r#"{"authentication":"sas"}"#, "expected an object"),
+        (r#"{"authentication":["sas",null,null]}"#, "expected an object"),
+        (r#"{"capabilities":[true]}"#, "expected an object"),
         (r#"{"authentication":{"symmetricKey":{"primaryKey":5}}}"#, "expected a string"),
         (r#"{"capabilities":{"iotEdge":"yes"}}"#, "expected a boolean"),
         (r#"{"parentScopes":"a"}"#, "expected a sequence"),
