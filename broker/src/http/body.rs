@@ -33,7 +33,7 @@ pub enum BodyError {
 }
 
 /// Most bytes of a refused request that are taken in and thrown away, so that its sender gets to read why.
-const DISCARD_BYTES_MAX: usize = 1024 * 1024;
+const DISCARD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long that may take.
 const DISCARD_TIME_MAX: Duration = Duration::from_secs(5);
 
