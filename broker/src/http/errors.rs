@@ -24,7 +24,8 @@ pub type Reply = Response<Full<Bytes>>;
 
 /// Content type of every JSON answer.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
-const ERROR_CODE: HeaderName = HeaderName::from_static("iothub-errorcode");
+/// The header that names the error, as the body does.
+pub const ERROR_CODE: HeaderName = HeaderName::from_static("iothub-errorcode");
 /// Seconds a client should wait before it repeats a request that the hub could not take now.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 

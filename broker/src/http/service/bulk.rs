@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use hyper::StatusCode;
 use hyper::body::Body;
+use hyper::header::HeaderValue;
 use ironhub_domain::auth::Permissions;
 use ironhub_domain::limits::{BULK_JSON_BYTES_MAX, REGENERATE_JSON_BYTES_MAX};
 use ironhub_domain::registry::{RegenerateRequest, bulk};
@@ -14,7 +15,10 @@ use ironhub_domain::registry::{RegenerateRequest, bulk};
 use super::request::{allow, json_reply};
 use crate::http::HttpContext;
 use crate::http::body;
-use crate::http::errors::{HttpError, Reply};
+use crate::http::errors::{ERROR_CODE, HttpError, Reply};
+
+/// What a request is called of which an item failed: 400013 (service-protocols.md 2.2).
+const BULK_FAILED: HeaderValue = HeaderValue::from_static("BulkRegistryOperationFailure");
 
 /// `POST /devices`: 200 if every item was carried out. With any fault 400, and the same body says which and why.
 pub async fn registry<B>(
@@ -33,6 +37,7 @@ where
     let mut reply = json_reply(&bulk::result_json(&faults));
     if !faults.is_empty() {
         *reply.status_mut() = StatusCode::BAD_REQUEST;
+        reply.headers_mut().insert(ERROR_CODE, BULK_FAILED);
     }
     Ok(reply)
 }
