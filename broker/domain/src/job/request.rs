@@ -52,6 +52,10 @@ impl JobRequest {
         if body.len() > JOB_JSON_BYTES_MAX {
             return Err(HubError::MessageTooLarge { size: body.len(), max: JOB_JSON_BYTES_MAX });
         }
+        // Where such a job would be, there is the list of jobs.
+        if id.as_str().eq_ignore_ascii_case("query") {
+            return Err(wrong("a job cannot be called query".into()));
+        }
         Self::read(id, body, payload_bytes_max)
     }
 

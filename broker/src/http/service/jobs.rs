@@ -6,24 +6,17 @@ use bytes::Bytes;
 use http::request::Parts;
 use hyper::HeaderMap;
 use hyper::body::Body;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::HeaderValue;
 use ironhub_domain::HubError;
 use ironhub_domain::auth::Permissions;
 use ironhub_domain::job::{Job, JobId, JobRequest, JobStatus, JobType};
 use ironhub_domain::limits::JOB_JSON_BYTES_MAX;
 
+use super::queries::{CONTINUATION, ITEM_TYPE, page_rows};
 use super::request::{allow, json_reply};
 use crate::http::HttpContext;
 use crate::http::body;
 use crate::http::errors::{HttpError, Reply};
-
-const ITEM_TYPE: HeaderName = HeaderName::from_static("x-ms-item-type");
-const ITEM_COUNT: HeaderName = HeaderName::from_static("x-ms-max-item-count");
-const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation");
-
-/// Jobs of one page, if the caller does not say; and at most.
-const PAGE_DEFAULT: usize = 100;
-const PAGE_MAX: usize = 1000;
 
 /// `PUT /jobs/v2/{id}`.
 pub async fn put<B>(
@@ -62,7 +55,7 @@ pub async fn cancel(id: &str, head: &Parts, context: &HttpContext) -> Result<Rep
 pub async fn query(head: &Parts, context: &HttpContext) -> Result<Reply, HttpError> {
     allow(&head.headers, context, Permissions::SERVICE_CONNECT, "jobs/v2/query")?;
     let filter = Filter::read(head.uri.query().unwrap_or_default())?;
-    let max = page_size(&head.headers)?;
+    let max = page_rows(&head.headers)?;
     let after = continuation(&head.headers)?;
     let mut jobs = context.hub()?.jobs(|job| filter.is_met(job))?;
     jobs.sort_by_key(place);
@@ -115,15 +108,6 @@ impl Filter {
     }
 }
 
-fn page_size(headers: &HeaderMap) -> Result<usize, HubError> {
-    let Some(value) = headers.get(ITEM_COUNT) else { return Ok(PAGE_DEFAULT) };
-    let count = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    match count.filter(|count| (1..=PAGE_MAX).contains(count)) {
-        Some(count) => Ok(count),
-        None => Err(HubError::InvalidArgument(format!("{ITEM_COUNT} is not in 1 to {PAGE_MAX}"))),
-    }
-}
-
 fn continuation(headers: &HeaderMap) -> Result<Option<(u64, JobId)>, HubError> {
     let Some(value) = headers.get(CONTINUATION).filter(|value| !value.is_empty()) else {
         return Ok(None);
@@ -164,15 +148,10 @@ mod tests {
     }
 
     #[test]
-    fn pages_have_a_size_and_begin_where_a_continuation_of_ours_says() {
-        let headers = |name: HeaderName, value: &str| {
-            HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])
+    fn a_page_begins_where_a_continuation_of_ours_says() {
+        let headers = |value: &str| {
+            HeaderMap::from_iter([(CONTINUATION, HeaderValue::from_str(value).unwrap())])
         };
-        for (value, size) in
-            [("1", Some(1)), ("1000", Some(1000)), ("0", None), ("1001", None), ("x", None)]
-        {
-            assert_eq!(page_size(&headers(ITEM_COUNT, value)).ok(), size, "{value}");
-        }
         let id = JobId::new("j").unwrap();
         for (value, place) in [
             ("7/j", Some(Some((u64::MAX - 7, id)))),
@@ -181,7 +160,7 @@ mod tests {
             ("x/j", None),
             ("7/a b", None),
         ] {
-            assert_eq!(continuation(&headers(CONTINUATION, value)).ok(), place, "{value}");
+            assert_eq!(continuation(&headers(value)).ok(), place, "{value}");
         }
     }
 }

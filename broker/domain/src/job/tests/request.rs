@@ -84,6 +84,8 @@ fn what_breaks_a_rule_is_refused_and_named() {
             other => panic!("{body}: {other:?}"),
         }
     }
+    let list = JobRequest::parse(id("Query"), METHOD.as_bytes(), PAYLOAD_MAX);
+    assert!(list.is_err(), "the path of the list");
     let large = METHOD.replace("1}", &format!("\"{}\"}}", "x".repeat(PAYLOAD_MAX)));
     assert!(matches!(parse(&large), Err(HubError::MessageTooLarge { max: PAYLOAD_MAX, .. })));
     let huge = " ".repeat(JOB_JSON_BYTES_MAX + 1);
