@@ -6,15 +6,14 @@ use serde_json::{Value, json};
 
 use crate::HubError;
 use crate::configuration::request::{object, parse_queries, query};
-use crate::configuration::target::Target;
 use crate::limits::CONFIGURATION_JSON_BYTES_MAX;
 use crate::twin::parse::read;
 
 /// What is to be tried; the query language says how it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrialRequest {
-    /// `targetCondition`, if there is one; its [`query`](Target::query) is what to try.
-    pub target: Option<Target>,
+    /// `targetCondition`, if there is one, as it was sent: an error names a position in it.
+    pub target: Option<String>,
     /// `customMetricQueries`, by name.
     pub metrics: BTreeMap<String, String>,
 }
@@ -23,7 +22,7 @@ impl TrialRequest {
     /// Reads the body.
     pub fn parse(body: &[u8]) -> Result<Self, HubError> {
         let body = read(body, CONFIGURATION_JSON_BYTES_MAX)?;
-        let target = query(&body, "targetCondition")?.map(|text| Target::parse(&text));
+        let target = query(&body, "targetCondition")?;
         let metrics = match object(&body, "customMetricQueries")? {
             Some(queries) => parse_queries(queries)?,
             None => BTreeMap::new(),

@@ -16,7 +16,7 @@ use ironhub_domain::configuration::{
     TargetSource, TrialRequest, delete, put,
 };
 use ironhub_domain::document::DocumentKind;
-use ironhub_domain::query::Query;
+use ironhub_domain::query::{Query, Target};
 use ironhub_domain::registry::{IfMatch, PutMode};
 use ironhub_domain::time::UnixMs;
 
@@ -169,9 +169,8 @@ impl Router {
 
     /// Which of these are no conditions and queries: the answer to a trial.
     pub fn try_configuration(&self, trial: &TrialRequest) -> serde_json::Value {
-        let target = trial.target.as_ref().map(|target| target.query());
-        let target = target.filter(|query| !query.is_empty());
-        let target = target.and_then(|query| check_query(&query).err());
+        let target = trial.target.as_deref().map(Target::of_configuration);
+        let target = target.and_then(Result::err);
         let wrong = trial.metrics.iter().filter_map(|(name, query)| {
             Some((name.clone(), check_query(query).err()?.to_string()))
         });
