@@ -18,7 +18,7 @@ use crate::config::Config;
 /// (device-protocols.md 5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadTarget {
-    /// Host, with a port if it is not 443.
+    /// Host, of a storage elsewhere with a port if it is not 443. The hub's own is reached by the port that the hub is.
     pub host_name: String,
     /// Container; where the account stands in the path, that and a slash before it.
     pub container_name: String,
