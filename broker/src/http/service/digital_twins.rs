@@ -8,7 +8,7 @@ use http::request::Parts;
 use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::body::Body;
-use hyper::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use hyper::header::{ETAG, HeaderName, HeaderValue, LOCATION};
 use ironhub_domain::HubError;
 use ironhub_domain::auth::Permissions;
 use ironhub_domain::ids::{DeviceId, IdentityId};
@@ -16,13 +16,13 @@ use ironhub_domain::limits::{METHOD_PAYLOAD_BYTES_MAX, TWIN_JSON_BYTES_MAX};
 use ironhub_domain::method::MethodCall;
 use ironhub_domain::registry::IfMatch;
 use ironhub_domain::twin::digital;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::request::{allow, if_match, json_reply};
+use super::request::{allow, if_match, json_reply, json_text};
+use super::twins::payload as answered;
 use crate::http::HttpContext;
 use crate::http::body;
-use crate::http::errors::{HttpError, JSON, Reply};
+use crate::http::errors::{HttpError, Reply};
 use crate::http::route::DigitalTwinCall;
 use crate::router::request::TwinView;
 
@@ -119,13 +119,8 @@ async fn invoke(
     let hub = context.hub()?;
     call.validate(hub.method_payload_bytes_max().min(METHOD_PAYLOAD_BYTES_MAX))?;
     let answer = hub.invoke_method(identity, call).await?;
-    let payload = match answer.payload.trim_ascii() {
-        [] => Value::Null,
-        json => serde_json::from_slice(json).map_err(|_| HttpError::BadDeviceResponse)?,
-    };
-    let mut reply = json_reply(&payload);
+    let mut reply = json_text(answered(&answer)?.to_owned());
     let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, JSON);
     headers.insert(COMMAND_STATUS, HeaderValue::from(answer.status));
     let id: u128 = rand::random();
     if let Ok(id) = HeaderValue::from_str(&format!("{id:032x}")) {

@@ -47,7 +47,12 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, HubError>
 
 /// 200 with a JSON body.
 pub(in crate::http) fn json_reply(body: &Value) -> Reply {
-    let mut reply = Reply::new(Full::new(body.to_string().into()));
+    json_text(body.to_string())
+}
+
+/// 200 with a body that is JSON already.
+pub(super) fn json_text(body: String) -> Reply {
+    let mut reply = Reply::new(Full::new(body.into()));
     reply.headers_mut().insert(CONTENT_TYPE, JSON);
     reply
 }

@@ -10,12 +10,12 @@ use hyper::header::{ETAG, HeaderValue};
 use ironhub_domain::auth::Permissions;
 use ironhub_domain::ids::IdentityId;
 use ironhub_domain::limits::{METHOD_PAYLOAD_BYTES_MAX, TWIN_JSON_BYTES_MAX};
-use ironhub_domain::method::MethodCall;
+use ironhub_domain::method::{MethodAnswer, MethodCall};
 use ironhub_domain::registry::IfMatch;
 use ironhub_domain::twin::TwinUpdate;
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
 
-use super::request::{allow, identity, if_match, json_reply};
+use super::request::{allow, identity, if_match, json_reply, json_text};
 use super::twin_json;
 use crate::http::HttpContext;
 use crate::http::body;
@@ -78,11 +78,18 @@ where
     let text = body::read(body, METHOD_BODY_BYTES_MAX).await?;
     let call = MethodCall::parse(&text, METHOD_PAYLOAD_BYTES_MAX)?;
     let answer = context.hub()?.invoke_method(&identity, call).await?;
-    let payload = match answer.payload.trim_ascii() {
-        [] => Value::Null,
-        json => serde_json::from_slice(json).map_err(|_| HttpError::BadDeviceResponse)?,
-    };
-    Ok(json_reply(&json!({"status": answer.status, "payload": payload})))
+    let payload = payload(&answer)?;
+    Ok(json_text(format!(r#"{{"status":{},"payload":{payload}}}"#, answer.status)))
+}
+
+/// What the device answered, exactly as it did; nothing is null (service-protocols.md 2.8).
+pub(super) fn payload(answer: &MethodAnswer) -> Result<&str, HttpError> {
+    match answer.payload.trim_ascii() {
+        [] => Ok("null"),
+        json => serde_json::from_slice::<&RawValue>(json)
+            .map(RawValue::get)
+            .map_err(|_| HttpError::BadDeviceResponse),
+    }
 }
 
 /// The resource that a token's scope must cover.
@@ -99,4 +106,24 @@ fn reply(view: &TwinView) -> Reply {
         reply.headers_mut().insert(ETAG, etag);
     }
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_device_answered_is_shown_as_it_wrote_it() {
+        let check = |answered: &'static str, expected: Option<&str>| {
+            let answer = MethodAnswer { status: 200, payload: answered.into() };
+            assert_eq!(payload(&answer).ok(), expected, "{answered}");
+        };
+        let large = r#"{"n":12345678901234567890123,"f":1.10,"a":1,"a":2}"#;
+        check(large, Some(large));
+        check(" [1, 2]\n", Some("[1, 2]"));
+        check("", Some("null"));
+        check(" \n", Some("null"));
+        check("nope", None);
+        check("{} {}", None);
+    }
 }
