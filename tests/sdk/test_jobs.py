@@ -124,6 +124,25 @@ def test_jobs_of_pythons_sdk(hub, manager, online):
         manager.get_scheduled_job("no-such-job")
 
 
+def test_a_job_cancelled_while_its_calls_wait_holds_up_nothing(hub):
+    for number in range(2):
+        hub.device(f"called-{number}")
+    put = lambda name, **job: hub.registry.request("PUT", f"/jobs/v2/{name}", job)
+    get = lambda name: hub.registry.request("GET", f"/jobs/v2/{name}").json
+    chosen = "STARTSWITH(deviceId, 'called-')"
+    call = {"methodName": "m", "connectTimeoutInSeconds": 60, "responseTimeoutInSeconds": 5}
+    put("called", type="scheduleDeviceMethod", cloudToDeviceMethod=call, queryCondition=chosen)
+    until(lambda: get("called")["deviceJobStatistics"]["runningCount"] == 2, "both devices are called")
+    cancelled = hub.registry.request("POST", "/jobs/v2/called/cancel")
+    assert (cancelled.status, cancelled.json["status"]) == (200, "cancelled")
+    for number in range(3):
+        name = f"after-{number}"
+        put(name, type="scheduleUpdateTwin", updateTwin={"tags": {"n": number}}, queryCondition=chosen)
+        until(lambda: get(name)["status"] == "completed", f"{name} is done")
+    assert hub.ready()
+    assert hub.registry.request("POST", "/jobs/v2/called/cancel").status == 400
+
+
 def test_what_is_no_job_is_refused_with_its_code(hub):
     twin = {"type": "scheduleUpdateTwin", "updateTwin": {"tags": {"a": 1}}}
     for body, status, code in (

@@ -50,7 +50,7 @@ async fn attempt(
     let mut stop = stopped.clone();
     tokio::select! {
         done = &mut work => done?,
-        _ = stop.wait_for(|stopped| *stopped) => {
+        () = told(&mut stop) => {
             // What is under way comes to its end.
             let (tended, done) = tokio::join!(router.tend_job(id, JobTending::Cancel), work);
             return tended.and(done);
@@ -64,6 +64,14 @@ async fn attempt(
     let job = router.change_job(id, JobEvent::Recount(statistics)).await?;
     tracing::info!(job = %id, status = job.status.as_str(), targets = statistics.devices, "a job has ended");
     Ok(())
+}
+
+/// Resolves when the job is to stop; never if nobody is left to say so. Gives nothing of the channel away: what holds its
+/// value while it waits keeps the runner from saying more, and the runner has a thread with others.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stopped| *stopped).await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Ends the rows that a job which has ended left open.
@@ -216,4 +224,26 @@ async fn call_method(
         }
     }
     router.note_device_job(id, identity, end).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_was_told_to_stop_holds_nothing_that_the_runner_waits_for() {
+        let (stop, stopped) = watch::channel(false);
+        let mut stopped = stopped.clone();
+        stop.send_replace(true);
+        let said_again = async { stop.send_replace(true) };
+        tokio::select! {
+            () = told(&mut stopped) => assert!(said_again.await),
+        }
+        drop(stop);
+        let (stop, mut stopped) = watch::channel(false);
+        drop(stop);
+        assert!(told(&mut stopped).now_or_never().is_none(), "a runner that is gone told nothing");
+    }
 }
