@@ -7,7 +7,7 @@ use ironhub_domain::event::{
 };
 use ironhub_domain::ids::{IdentityId, ModuleId};
 use ironhub_domain::job::Job;
-use ironhub_domain::partition::Command;
+use ironhub_domain::partition::{Command, IdentityPut, PutWithTwin};
 use ironhub_domain::registry::IfMatch;
 use ironhub_domain::time::UnixMs;
 use ironhub_domain::twin::{Object, Twin, TwinUpdate};
@@ -21,6 +21,8 @@ pub(super) struct Told {
     pub(super) origin: Origin,
     pub(super) message: D2cMessage,
     pub(super) now: UnixMs,
+    /// The identity's twin as the change leaves it, which is what routes and enrichments see; `None` leaves it as it is.
+    pub(super) after: Option<Twin>,
 }
 
 /// Why an identity connected or disconnected, in an event.
@@ -81,7 +83,7 @@ impl DeviceActor {
         source: MessageSource,
         module: Option<&ModuleId>,
         now: UnixMs,
-        make: impl FnOnce(&Happening<'_>) -> Option<D2cMessage>,
+        make: impl FnOnce(&Happening<'_>) -> Option<(D2cMessage, Option<Twin>)>,
     ) -> Option<Told> {
         if !self.is_routed(source) {
             return None;
@@ -95,9 +97,9 @@ impl DeviceActor {
             now,
             correlation_id: &correlation_id,
         };
-        let message = make(&happening)?;
+        let (message, after) = make(&happening)?;
         let origin = origin(&identity, source);
-        Some(Told { origin, message, now })
+        Some(Told { origin, message, now, after })
     }
 
     /// An identity connected or disconnected.
@@ -109,7 +111,7 @@ impl DeviceActor {
         now: UnixMs,
     ) -> Option<Told> {
         self.told(MessageSource::ConnectionState, module, now, |happening| {
-            Some(happening.connection(connected, sequence, reason))
+            Some((happening.connection(connected, sequence, reason), None))
         })
     }
 
@@ -134,7 +136,32 @@ impl DeviceActor {
     ) -> Option<Told> {
         self.told(MessageSource::DeviceLifecycle, module, now, |happening| {
             let twin = if created { Some(Twin::new(now)) } else { self.load_twin(module).ok() };
-            twin.map(|twin| happening.life_cycle(created, &twin))
+            twin.map(|twin| (happening.life_cycle(created, &twin), None))
+        })
+    }
+
+    /// An identity is about to be put together with its twin: it comes to be, or its twin changes.
+    pub(super) fn told_put(&self, put: &PutWithTwin) -> Option<Told> {
+        let (module, now, is_new) = match &put.identity {
+            IdentityPut::Device(put) => (None, put.fresh.now, self.identity.is_none()),
+            IdentityPut::Module(put) => {
+                let id = &put.request.id;
+                (Some(id), put.fresh.now, self.load_module(id).is_err())
+            }
+        };
+        let twin = put.twin.clone();
+        if is_new {
+            return self.told(MessageSource::DeviceLifecycle, module, now, |happening| {
+                let after = twin.create(now, &put.limits).ok()?.twin;
+                Some((happening.life_cycle(true, &after), Some(after)))
+            });
+        }
+        self.told(MessageSource::TwinChange, module, now, |happening| {
+            let before = self.load_twin(module).ok()?;
+            let version = before.version;
+            let after = twin.update(before, &put.limits, now).ok()?.twin;
+            (after.version != version)
+                .then(|| (happening.twin_update(&put.twin.update, &after), Some(after)))
         })
     }
 
@@ -152,7 +179,7 @@ impl DeviceActor {
             let version = before.version;
             let limits = self.owner.facts().settings.twin_limits;
             let after = before.update(update.clone(), precondition, &limits, now).ok()?.twin;
-            (after.version != version).then(|| happening.twin_update(update, &after))
+            (after.version != version).then(|| (happening.twin_update(update, &after), Some(after)))
         })
     }
 
@@ -168,7 +195,7 @@ impl DeviceActor {
             let before = self.load_twin(module).ok()?;
             let limits = self.owner.facts().settings.twin_limits;
             let after = before.patch_reported(patch.clone(), if_version, &limits, now).ok()?.twin;
-            Some(happening.reported(patch, &after))
+            Some((happening.reported(patch, &after), Some(after)))
         })
     }
 
@@ -176,9 +203,7 @@ impl DeviceActor {
     pub(super) fn with_event(&self, command: &Command, told: Option<Told>) -> bytes::Bytes {
         let change = crate::partition::commands::encode(command);
         match told {
-            Some(Told { origin, message, now }) => {
-                self.owner.bundle(change, &origin, &message, now)
-            }
+            Some(told) => self.owner.bundle(change, told),
             None => change,
         }
     }

@@ -65,7 +65,9 @@ impl DeviceActor {
 
     /// A session whose identity was rekeyed by it is closed, and is told nothing of the twin.
     pub(super) fn put_with_twin(&mut self, put: Box<PutWithTwin>, reply: Reply<()>, ctx: &mut Ctx) {
-        self.change(&Command::PutWithTwin(put), ctx, move |actor, outcome, ctx| {
+        let told = self.told_put(&put);
+        let command = Command::PutWithTwin(put);
+        self.change_and_tell(&command, told, ctx, move |actor, outcome, ctx| {
             let done = outcome.and_then(|outcome| {
                 let (module, change) = match outcome {
                     Outcome::DeviceWithTwin(identity, change) => {

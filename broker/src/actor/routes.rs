@@ -14,6 +14,7 @@ use ironhub_domain::routing::{Destination, MessageView, RoutingTable};
 use ironhub_domain::time::UnixMs;
 use ironhub_domain::twin::Twin;
 
+use super::events::Told;
 use super::owner::Owner;
 use crate::metrics::device as meters;
 use crate::partition::{commands, records};
@@ -189,21 +190,19 @@ impl Owner {
     }
 
     /// A change with an event that tells of it, wherever that is routed.
-    pub(super) fn bundle(
-        &self,
-        change: Bytes,
-        origin: &Origin,
-        message: &D2cMessage,
-        now: UnixMs,
-    ) -> Bytes {
+    pub(super) fn bundle(&self, change: Bytes, told: Told) -> Bytes {
+        let Told { origin, message, now, after } = told;
         let routes = self.facts().routes.load();
-        let sender = self.sender(origin, &routes);
+        let mut sender = self.sender(&origin, &routes);
+        if let (Some(sender), Some(after)) = (&mut sender, after) {
+            sender.twin = after;
+        }
         let row = sender.as_ref().map(Sender::row);
-        let copies = routes.copies(origin, message, now, row.as_ref().map(|row| row as &dyn Row));
+        let copies = routes.copies(&origin, &message, now, row.as_ref().map(|row| row as &dyn Row));
         if copies.is_empty() {
             return change;
         }
-        commands::bundle(Some(&change), &Routes::batches(origin, copies, now))
+        commands::bundle(Some(&change), &Routes::batches(&origin, copies, now))
     }
 
     /// The sender's twin, if a route or enrichment looks at it.

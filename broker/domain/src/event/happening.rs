@@ -27,7 +27,7 @@ impl Happening<'_> {
     pub fn connection(&self, connected: bool, sequence: u64, reason: &str) -> D2cMessage {
         let operation = if connected { "deviceConnected" } else { "deviceDisconnected" };
         let body =
-            serde_json::json!({ "sequenceNumber": format!("{sequence:064x}"), "reason": reason });
+            serde_json::json!({ "sequenceNumber": format!("{sequence:064X}"), "reason": reason });
         self.message(MessageSource::ConnectionState, operation, &body)
     }
 
@@ -172,7 +172,7 @@ mod tests {
         let identity = IdentityId::device(DeviceId::new("d").unwrap());
         let about =
             Happening { hub: "hub1", identity: &identity, now: UnixMs(9), correlation_id: "c" };
-        let number = format!("{:064x}", 255);
+        let number = format!("{:064X}", 255);
         check(
             &about.connection(true, 255, "connected"),
             "deviceConnected",

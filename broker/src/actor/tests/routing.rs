@@ -4,7 +4,7 @@ use ironhub_domain::event::{D2cMessage, Event};
 use ironhub_domain::ids::DeviceId;
 use ironhub_domain::job::{Job, JobId, JobRequest};
 use ironhub_domain::partition::Stream;
-use ironhub_domain::registry::{IfMatch, PutMode};
+use ironhub_domain::registry::{IfMatch, ImportItem, PutMode};
 use ironhub_domain::routing::Routing;
 use serde_json::{Value, json};
 
@@ -137,6 +137,7 @@ fn what_happens_to_a_device_is_told_once_and_in_order() {
         };
         let numbers: Vec<_> = told.iter().filter_map(number).collect();
         assert!(numbers.len() == 4 && numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+        assert_eq!(property(&told[6], "where"), Some("3"), "the twin as the change leaves it");
         assert_eq!(property(&told[7], "where"), Some("3"));
         assert_eq!(events(&hub, 0).len(), 1, "telemetry only");
         hub.stop();
@@ -146,6 +147,42 @@ fn what_happens_to_a_device_is_told_once_and_in_order() {
         hub.router.start_routing().await.unwrap();
         hub.create("d").await;
         assert_eq!(events(&hub, 1).len(), 9);
+    });
+}
+
+#[test]
+fn an_identity_that_comes_with_its_twin_is_told_of_too() {
+    run(|| async {
+        let hub = Hub::new().await;
+        hub.router.delete_identity(&device().device, None).await.unwrap();
+        let routes =
+            [("TwinChangeEvents", "true", "hot"), ("DeviceLifecycleEvents", "true", "hot")];
+        hub.router.put_routing(routing(&routes, true), None).await.unwrap();
+        for (mode, floor) in [("create", 1), ("update", 2), ("update", 2), ("createOrUpdate", 3)] {
+            for module in [None, Some("m")] {
+                let mut item = json!({ "id": "d", "importMode": mode, "tags": { "floor": floor } });
+                if let Some(module) = module {
+                    item["moduleId"] = module.into();
+                }
+                let item = ImportItem::parse(item.to_string().as_bytes());
+                assert_eq!(hub.router.bulk(vec![item]).await, [], "{mode}");
+            }
+        }
+        let told = events(&hub, 1);
+        let operation = |event: &Event| {
+            let of_module = property(event, "moduleId").is_some();
+            (property(event, "opType").unwrap().to_owned(), of_module)
+        };
+        let operations: Vec<_> = told.iter().map(operation).collect();
+        let twice = |operation: &str| [false, true].map(|m| (operation.to_owned(), m));
+        assert_eq!(operations[..2], twice("createDeviceIdentity"));
+        assert_eq!(operations[2..4], twice("replaceTwin"));
+        assert_eq!(operations[operations.len() - 2..], twice("replaceTwin"));
+        for (event, floor) in told.iter().zip([1, 1, 2, 2]) {
+            let body: Value = serde_json::from_slice(&event.message.body).unwrap();
+            assert_eq!(body["tags"]["floor"], floor);
+        }
+        assert_eq!(property(&told[2], "where"), Some("2"));
     });
 }
 
