@@ -9,6 +9,8 @@ from raw_device import Cbs
 from raw_link import ACCEPTED
 from raw_message import message
 
+FEEDBACK = "/messages/serviceBound/feedback"
+
 
 class Service:
     """A connection with a token of the policy."""
@@ -73,3 +75,19 @@ async def invoke(hub, device_id, name, payload=None, response=30, connect=0):
     return await request(hub, "POST", f"/twins/{device_id}/methods", {
         "methodName": name, "payload": payload, "responseTimeoutInSeconds": response,
         "connectTimeoutInSeconds": connect})
+
+
+def policy(hub, name="service"):
+    """(policy, key)"""
+    parts = sas.parse(hub.settings[f"IRONHUB_POLICY_{name.upper()}_CONNECTION_STRING"])
+    return parts["SharedAccessKeyName"], parts["SharedAccessKey"]
+
+
+def service_token(hub, resource="localhost", name="service", **options):
+    policy_name, key = policy(hub, name)
+    return sas.token(resource, key, policy_name, **options)
+
+
+def login(hub, name="service", resource="localhost", **options):
+    made = service_token(hub, resource, name, **options)
+    return f"\0{policy(hub, name)[0]}@sas.root.localhost\0{made}".encode()

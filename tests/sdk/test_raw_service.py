@@ -1,4 +1,4 @@
-"""The service's AMQP endpoints frame by frame: openings, tokens, C2D, feedback, redirect (sections 3 and 4.9)."""
+"""The service's AMQP endpoints frame by frame: openings, C2D, feedback, file notifications, redirect (3 and 4.9)."""
 
 import asyncio
 import json
@@ -6,35 +6,17 @@ import time
 import uuid
 
 import pytest
+from azure.storage.blob import BlobClient
 
 import eventhub
-import sas
+import uploads
 from raw_amqp import Amqp
-from raw_codec import Int, Symbol, Timestamp, UByte, UInt, ULong, Described, encode
+from raw_codec import Described, Int, Symbol, Timestamp, UByte, UInt, ULong, encode
 from raw_device import Cbs, RawDevice
-from raw_events import token
 from raw_link import ACCEPTED, MODIFIED, REJECTED, RELEASED
 from raw_message import message
-from raw_service import Service, request
+from raw_service import FEEDBACK, Service, login, request, service_token
 
-FEEDBACK = "/messages/serviceBound/feedback"
-PUT = {"operation": "put-token", "type": "servicebus.windows.net:sastoken"}
-
-
-def policy(hub, name="service"):
-    """(policy, key)"""
-    parts = sas.parse(hub.settings[f"IRONHUB_POLICY_{name.upper()}_CONNECTION_STRING"])
-    return parts["SharedAccessKeyName"], parts["SharedAccessKey"]
-
-
-def service_token(hub, resource="localhost", name="service", **options):
-    policy_name, key = policy(hub, name)
-    return sas.token(resource, key, policy_name, **options)
-
-
-def login(hub, name="service", resource="localhost", **options):
-    made = service_token(hub, resource, name, **options)
-    return f"\0{policy(hub, name)[0]}@sas.root.localhost\0{made}".encode()
 
 
 OPENINGS = [
@@ -56,89 +38,6 @@ async def test_a_service_may_open_in_each_way(hub, device, sasl, websocket):
     await session.receiver(FEEDBACK)
     await session.receiver("/messages/serviceBound/filenotifications")
     await connection.close()
-
-
-async def test_tokens_for_each_clients_audience_are_taken(hub):
-    connection = await Amqp.connect(hub, None)
-    session = await connection.begin()
-    cbs = await Cbs.open(session)
-    entity = eventhub.entity(hub)
-    for audience in [
-        "https://localhost", "localhost", "LOCALHOST", "amqps://localhost:5671/", f"sb://localhost/{entity}",
-        f"sb://localhost/{entity}/consumergroups/$Default", f"sb://localhost/{entity}/$management",
-        f"sb://localhost/{entity}/ConsumerGroups/$Default/Partitions/0", "localhost/messages/events",
-        "amqps://localhost/messages/devicebound", "sb://localhost/messages/events",
-    ]:
-        for message_id in (ULong(0), uuid.uuid4(), "text"):
-            assert await cbs.put(audience, service_token(hub), message_id=message_id) == 200, audience
-        extra = {"expiration": Timestamp(int(time.time() + 600) * 1000)}
-        assert await cbs.put(audience, token(hub), **extra) == 200, audience
-    await connection.close()
-
-
-async def test_the_reply_names_the_request_and_the_way(hub):
-    """Types, `to`, order (E11 to E13), links with empty termini, several pairs in sessions of their own."""
-    connection = await Amqp.connect(hub)
-    first, second = await connection.begin(), await connection.begin()
-    for session, fill in ((first, None), (second, "somewhere")):
-        out = await session.sender("$cbs", filler=fill)
-        back = await session.receiver("$cbs", filler=fill)
-        for reply_to in ("cbs", "nowhere at all", None):
-            settled = out.transfer(message(
-                value=service_token(hub), app={**PUT, "name": "localhost"}, message_id=ULong(3), reply_to=reply_to))
-            delivery = await back.receive()
-            assert settled.done() and settled.result().descriptor == ACCEPTED, "settled before it is answered"
-            got = delivery.message
-            assert (got.to, got.correlation_id) == (reply_to, 3) and type(got.correlation_id) is ULong
-            assert {key: type(value) for key, value in got.app.items()} == {
-                "status-code": Int, "status-description": str}
-    await connection.close()
-
-
-async def test_bad_tokens_are_answered_and_open_nothing(hub):
-    connection = await Amqp.connect(hub)
-    session = await connection.begin()
-    cbs = await Cbs.open(session)
-    name, key = policy(hub)
-    rows = [
-        ("expired", service_token(hub, expiry=1), {401}),
-        ("other key", sas.token("localhost", "A" * 43 + "=", name), {401}),
-        ("other policy's name", sas.token("localhost", key, "iothubowner"), {401}),
-        ("unknown policy", sas.token("localhost", key, "nobody"), {401}),
-        ("other hub", sas.token("elsewhere.example", key, name), {401}),
-        ("cut", service_token(hub)[:-60], {400, 401}),
-        ("empty", "", {400, 401}),
-    ]
-    for label, made, expected in rows:
-        status, text = await cbs.ask(value=made, app={**PUT, "name": "localhost"})
-        assert status in expected and text, (label, status, text)
-    for kind, value, expected in [("jwt", "a.b.c", {400, 401}), ("Bearer", "a.b.c", {400, 401}), (None, "x", {400, 401})]:
-        app = {"operation": "put-token", "name": "localhost", **({"type": kind} if kind else {})}
-        assert (await cbs.ask(value=value, app=app))[0] in expected
-    for role, address in [("sender", "/messages/devicebound"), ("receiver", FEEDBACK), ("receiver", "$management"),
-                          ("receiver", f"{eventhub.entity(hub)}/ConsumerGroups/$Default/Partitions/0")]:
-        closed, error = await getattr(session, role)(address, refused=True)
-        assert closed and error[0] == "amqp:unauthorized-access", (address, error)
-    # A token for another part of the hub is good, but for that part alone.
-    assert await cbs.put("localhost", service_token(hub, "localhost/messages/events")) == 200
-    closed, error = await session.sender("/messages/devicebound", name="scoped", refused=True)
-    assert closed and error[0] == "amqp:unauthorized-access"
-    assert await cbs.put("localhost", service_token(hub)) == 200
-    await session.sender("/messages/devicebound", name="at last")
-    await connection.close()
-
-
-async def test_a_login_that_is_wrong_is_told(hub):
-    name, key = policy(hub)
-    good = service_token(hub)
-    for user, password in [
-        (f"{name}@sas.root.localhost", service_token(hub, expiry=1)), (f"{name}@sas.root.localhost", "nonsense"),
-        (f"{name}@sas.root.localhost", key), ("iothubowner@sas.root.localhost", good),
-        ("nobody@sas.root.localhost", good), (name, good), ("", good),
-    ]:
-        connection = await Amqp.dial(hub)
-        assert await connection.authenticate("PLAIN", f"\0{user}\0{password}".encode()) in (1, None), user
-        assert await connection.within(connection.reader.read(), "the end") == b""
 
 
 @pytest.mark.parametrize("suffix", ["$management", "ConsumerGroups/$Default/Partitions/0"])
@@ -272,13 +171,14 @@ async def settled_messages(hub, service, device, names):
         assert (await request(hub, "DELETE", f"/devices/{filler}/commands")).json["totalMessagesPurged"] == 32
 
 
-async def feedback_of(link, *names):
-    """The first batch that is about one of these messages; others are completed."""
+async def feedback_of(link, *names, many=False):
+    """The first batch that is about one of these messages; others are completed, and their credit is granted anew."""
     while True:
         delivery = await link.receive()
         if any(record["originalMessageId"] in names for record in json.loads(delivery.message.body)):
             return delivery
         link.settle(delivery)
+        link.flow(10 if many else 1)
 
 
 @pytest.mark.parametrize("second", [False, True], ids=["first", "second"])
@@ -351,19 +251,19 @@ async def test_feedback_is_one_queue_and_a_lost_link_gives_back(hub, device):
     creditless = await other.session.receiver(FEEDBACK, credit=0)
     link = await service.session.receiver("amqps://localhost/Messages/servicebound/FEEDBACK", credit=50)
     await settled_messages(hub, service, device, [name])
-    delivery = await feedback_of(link, name)
+    delivery = await feedback_of(link, name, many=True)
     count = delivery.message.header[4] or 0
     creditless.flow(50)
     await settled_messages(hub, service, device, [name + "-2"])
     got = await asyncio.wait(
-        [asyncio.ensure_future(feedback_of(one, name + "-2")) for one in (link, creditless)],
+        [asyncio.ensure_future(feedback_of(one, name + "-2", many=True)) for one in (link, creditless)],
         return_when=asyncio.FIRST_COMPLETED, timeout=60)
     assert len(got[0]) == 1, "each batch goes to one receiver"
     for left in got[1]:
         left.cancel()
     # The connection goes without a word: what was not settled comes to the other, and that counted nothing.
     service.session.connection.abort()
-    again = await feedback_of(creditless, name)
+    again = await feedback_of(creditless, name, many=True)
     assert (again.message.header[4] or 0) == count
     creditless.settle(again)
     await other.close()
@@ -383,20 +283,38 @@ async def test_service_links_of_the_wrong_kind_are_refused(hub, device):
     await service.close()
 
 
-async def test_a_service_s_token_that_ends_takes_all_its_links(hub, device):
-    connection = await Amqp.connect(hub)
-    session = await connection.begin()
-    cbs = await Cbs.open(session)
-    soon = int(time.time()) + 4
-    assert await cbs.put("localhost", service_token(hub, expiry=soon)) == 200
-    links = [await session.sender("/messages/devicebound"), await session.receiver(FEEDBACK),
-             await session.receiver("$management"),
-             await session.receiver(f"{eventhub.entity(hub)}/ConsumerGroups/$Default/Partitions/0")]
-    for link in links:
-        assert (await link.until_detached())[0] == "amqp:unauthorized-access", link.name
-    assert time.time() >= soon - 1 and not connection.closed.is_set()
-    assert await cbs.put("localhost", service_token(hub)) == 200
-    sender = await session.sender("/messages/devicebound", name="again")
-    state = await sender.send(message(b"x", to=f"/devices/{device.id}/messages/devicebound"))
-    assert state.descriptor == ACCEPTED
-    await connection.close()
+async def test_a_file_notification_is_one_object(hub, device):
+    service = await Service.connect(hub)
+    link = await service.session.receiver("/messages/serviceBound/filenotifications", credit=1)
+    made = await asyncio.to_thread(uploads.ticket, device, "folder/a b.bin")
+    await asyncio.to_thread(lambda: BlobClient.from_blob_url(
+        uploads.url(made), connection_verify=hub.ca).upload_blob(b"x" * 10_000))
+    await asyncio.to_thread(uploads.request, device, "/notifications", {
+        "correlationId": made["correlationId"], "isSuccess": True, "statusCode": 200, "statusDescription": "done"})
+    delivery = await link.receive()
+    got = delivery.message
+    assert len(delivery.tag) == 16 and not delivery.settled and got.user_id == b"localhost"
+    assert got.content_type == "application/vnd.microsoft.iothub.filenotification.json"
+    assert type(got.annotations["iothub-enqueuedtime"]) is Timestamp and got.sections[-1] == 0x75
+    told = json.loads(got.body)
+    assert set(told) == {"deviceId", "blobUri", "blobName", "lastUpdatedTime", "blobSizeInBytes", "enqueuedTimeUtc"}
+    assert (told["deviceId"], told["blobName"]) == (device.id, f"{device.id}/folder/a b.bin")
+    assert told["blobSizeInBytes"] == 10_000 and told["blobUri"].startswith("https://")
+    assert told["lastUpdatedTime"].endswith("+00:00") and told["enqueuedTimeUtc"].endswith("Z")
+    link.settle(delivery, RELEASED)
+    link.flow(1)
+    again = await link.receive()
+    assert json.loads(again.message.body) == told
+    assert (again.message.header[4] or 0) == (got.header[4] or 0) + 1
+    link.settle(again)
+    link.settle(again)
+    link.flow(1, drain=True)
+
+    async def drained():
+        while not link.drained:
+            link.changed.clear()
+            await link.changed.wait()
+
+    await link.connection.within(drained(), "the answer to a drain")
+    assert link.deliveries.empty()
+    await service.close()
