@@ -296,3 +296,31 @@ def test_the_command_line_asks_for_page_after_page(fleet):
     assert ended.stdout.startswith("q-05\tenabled\tDisconnected\t"), ended
     ended = query("SELECT * FROM")
     assert ended.returncode == 1 and "at character 14" in ended.stderr, ended
+
+
+async def test_last_activity_and_connection_are_right_in_rows_and_conditions(hub, device):
+    """After each acknowledged message a query and the registry agree, and know of it."""
+    mine = f"deviceId = '{device.id}'"
+
+    def state():
+        [row] = rows(hub, f"SELECT connectionState AS c, lastActivityTime AS t FROM devices WHERE {mine}")
+        got = hub.registry.request("GET", f"/devices/{device.id}").json
+        return row["c"], row["t"], got["lastActivityTime"]
+
+    def found(condition):
+        return rows(hub, f"SELECT deviceId FROM devices WHERE {mine} AND {condition}") != []
+
+    client = await Mqtt.connect(device)
+    until(lambda: found("connectionState = 'Connected'"), "it is connected")
+    before = state()[1]
+    for _ in range(5):
+        await asyncio.sleep(0.01)
+        await client.send_acked(device.topic, b"1")
+        connection, queried, got = state()
+        assert (connection, queried) == ("Connected", got) and queried > before
+        assert found(f"lastActivityTime >= '{queried}'")
+        before = queried
+    await client.disconnect()
+    until(lambda: found("connectionState = 'Disconnected'"), "it is disconnected")
+    assert not found("connectionState = 'Connected'")
+    assert state()[1] == before

@@ -15,6 +15,7 @@ mod directory;
 mod events;
 mod facts;
 mod handle;
+mod heard;
 mod in_flight;
 mod method;
 mod owner;

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::facts::NodeFacts;
+use super::heard::Heard;
 use super::in_flight::{Admission, Budget};
 use crate::metrics::device;
 use crate::partition::{Partition, commands, records};
@@ -25,6 +26,7 @@ pub(crate) struct Owner {
     store: Arc<dyn StateStore>,
     facts: Arc<NodeFacts>,
     budget: Arc<Budget>,
+    heard: Arc<Heard>,
 }
 
 impl Owner {
@@ -33,7 +35,7 @@ impl Owner {
         store: Arc<dyn StateStore>,
         facts: Arc<NodeFacts>,
     ) -> Arc<Self> {
-        Arc::new(Self { partition, store, facts, budget: Arc::default() })
+        Arc::new(Self { partition, store, facts, budget: Arc::default(), heard: Arc::default() })
     }
 
     pub(crate) fn facts(&self) -> &NodeFacts {
@@ -51,6 +53,11 @@ impl Owner {
     /// Room for telemetry that is under way.
     pub(super) fn budget(&self) -> &Arc<Budget> {
         &self.budget
+    }
+
+    /// Whose messages the records do not know yet.
+    pub(crate) fn heard(&self) -> &Arc<Heard> {
+        &self.heard
     }
 
     /// Reads applied records.

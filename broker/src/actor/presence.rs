@@ -1,6 +1,7 @@
 //! Presence: whether an identity is connected and when it was last heard of. The actor knows it at once; the record, which
-//! queries see and which outlives the node, follows: in order at every connect and disconnect, and while messages come
-//! within [`FLUSH_CONNECTED`], or within [`FLUSH_ALONE`] after those that came without a session.
+//! outlives the node, follows: in order at every connect and disconnect, and while messages come within
+//! [`FLUSH_CONNECTED`], or within [`FLUSH_ALONE`] after those that came without a session. Until then queries know of them
+//! from [`Heard`](super::heard::Heard).
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::device::{Ctx, DeviceActor, now};
 use super::events::Told;
+use super::heard::Place;
 use super::method::Waiters;
 
 /// How far the record of a connected identity's last activity may be behind.
@@ -34,8 +36,8 @@ pub(super) struct Presence {
     pub(super) connection_updated: UnixMs,
     /// Number of the last transition.
     sequence: u64,
-    /// The record will learn of the last activity.
-    is_flush_due: bool,
+    /// Held while the record does not know of the last activity; it will learn of it.
+    behind: Option<Place>,
     /// The newest desired `$version` that the identity is known to have got, if this actor saw it: the record learns it
     /// a moment later.
     pub(super) desired_seen: u64,
@@ -136,7 +138,7 @@ impl DeviceActor {
             };
             let transition = (false, presence.sequence);
             let told = self.told_connection(module, transition, "nodeStopped", at);
-            noted = Some(self.note(module, record, told));
+            noted = Some(self.note(module, record, told, None));
         }
         (presence, noted)
     }
@@ -163,32 +165,38 @@ impl DeviceActor {
             sequence: presence.next_sequence(now),
             model_id,
         };
+        // With this note the record knows it all.
+        let behind = presence.behind.take();
         let told = self.told_connection(module, (connected, record.sequence), reason, now);
-        let noted = self.note(module, record, told);
+        let noted = self.note(module, record, told, behind);
         self.follow(module, Some(noted), ctx);
     }
 
     /// An identity was heard of.
     pub(super) fn note_activity(&mut self, module: Option<&ModuleId>, ctx: &mut Ctx) {
         let is_connected = self.sessions.current(module).is_some();
+        let now = now();
         let presence = self.presence_mut(module);
-        presence.last_activity = now();
-        if !std::mem::replace(&mut presence.is_flush_due, true) {
-            let module = module.cloned();
-            let after = if is_connected { FLUSH_CONNECTED } else { FLUSH_ALONE };
-            ctx.run_later(after, move |actor, ctx| {
-                actor.flush_activity(module.as_ref(), ctx);
-            });
+        presence.last_activity = now;
+        if let Some(behind) = &presence.behind {
+            return behind.set(now);
         }
+        let behind = self.owner.heard().enter(self.identity_id(module), now);
+        self.presence_mut(module).behind = Some(behind);
+        let module = module.cloned();
+        let after = if is_connected { FLUSH_CONNECTED } else { FLUSH_ALONE };
+        ctx.run_later(after, move |actor, ctx| actor.flush_activity(module.as_ref(), ctx));
     }
 
     fn flush_activity(&mut self, module: Option<&ModuleId>, ctx: &mut Ctx) {
         let presence = self.presence_mut(module);
-        presence.is_flush_due = false;
         let last_activity = presence.last_activity;
+        // A connect or disconnect has noted it.
+        let Some(behind) = presence.behind.take() else { return };
         match self.presence_record(module) {
             Ok(record) if record.last_activity < last_activity => {
-                let noted = self.note(module, PresenceRecord { last_activity, ..record }, None);
+                let record = PresenceRecord { last_activity, ..record };
+                let noted = self.note(module, record, None, Some(behind));
                 self.follow(module, Some(noted), ctx);
             }
             Ok(_) => {}
@@ -202,20 +210,24 @@ impl DeviceActor {
         self.presence = Presence { sequence, ..Presence::default() };
     }
 
-    /// Proposes a presence. Nobody need wait for it.
+    /// Proposes a presence. Nobody need wait for it. `behind` is kept until the record knows.
     fn note(
         &self,
         module: Option<&ModuleId>,
         presence: PresenceRecord,
         told: Option<Told>,
+        behind: Option<Place>,
     ) -> Noted {
         let identity = self.identity_id(module);
         let device = self.id.clone();
         let note = self.with_event(&Command::NotePresence { identity, presence }, told);
         let (applied, noted) = oneshot::channel();
-        self.owner.propose_encoded(note, move |outcome| match outcome {
-            Ok(_) => drop(applied.send(())),
-            Err(error) => tracing::warn!(%device, %error, "a presence could not be noted"),
+        self.owner.propose_encoded(note, move |outcome| {
+            drop(behind);
+            match outcome {
+                Ok(_) => drop(applied.send(())),
+                Err(error) => tracing::warn!(%device, %error, "a presence could not be noted"),
+            }
         });
         noted
     }

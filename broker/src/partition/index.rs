@@ -30,8 +30,11 @@ pub fn tag(path: &str) -> String {
     format!("tags.{path}")
 }
 
+/// Ends the form of a text that was cut; it is no UTF-8, so no whole text ends with it.
+const CUT: u8 = 0xff;
+
 /// A value in the form that index keys have; `None` for what is not indexed. Values that are equal to a query have the same
-/// form; that two have the same form does not say that they are equal.
+/// form; that two have the same form does not say that they are equal, unless [`value_of`] knows which they are.
 pub fn index_value(value: &Value) -> Option<Vec<u8>> {
     let (kind, text) = match value {
         Value::String(text) => (b's', text.clone()),
@@ -40,10 +43,35 @@ pub fn index_value(value: &Value) -> Option<Vec<u8>> {
         Value::Number(number) => (b'n', number.as_f64()?.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => return None,
     };
-    let cut = text.bytes().position(|byte| byte == 0).unwrap_or(text.len());
+    let end = text.bytes().position(|byte| byte == 0).unwrap_or(text.len());
+    let end = end.min(INDEX_VALUE_BYTES_MAX);
     let mut form = vec![kind];
-    form.extend(text.bytes().take(cut.min(INDEX_VALUE_BYTES_MAX)));
+    form.extend(text.bytes().take(end));
+    if end < text.len() {
+        form.push(CUT);
+    }
     Some(form)
+}
+
+/// The one value that has this form, among all that are equal to a query; `None` if there are others.
+pub fn value_of(form: &[u8]) -> Option<Value> {
+    /// Integers below are doubles, each for itself.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let (kind, text) = form.split_first()?;
+    let text = std::str::from_utf8(text).ok()?;
+    match kind {
+        b's' => Some(text.into()),
+        b'b' => text.parse().ok().map(Value::Bool),
+        b'n' => {
+            let number: f64 = text.parse().ok()?;
+            let value = match number.fract() == 0.0 {
+                true => Value::from(number as i64),
+                false => Value::from(number),
+            };
+            (number.abs() < EXACT).then_some(value)
+        }
+        _ => None,
+    }
 }
 
 /// One place in the index: name and value.
@@ -78,6 +106,36 @@ fn entries(found: impl IntoIterator<Item = (String, Value)>) -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_form_tells_its_value_if_that_is_the_only_one() {
+        let long = "x".repeat(INDEX_VALUE_BYTES_MAX);
+        for (json, told) in [
+            ("\"\"", true),
+            (r#""a\u0001\u00e4""#, true),
+            (r#""a\u0000""#, false),
+            ("true", true),
+            ("false", true),
+            ("0", true),
+            ("-7", true),
+            ("7.0", true),
+            ("0.1", true),
+            ("-1e-300", false),
+            ("-1e-30", true),
+            ("9007199254740991", true),
+            ("9007199254740993", false),
+            ("1e300", false),
+            (&format!("\"{long}\""), true),
+            (&format!("\"{long}y\""), false),
+            (&format!("\"{}\u{e4}\"", &long[1..]), false),
+        ] {
+            let value: Value = serde_json::from_str(json).unwrap();
+            let found = value_of(&index_value(&value).unwrap());
+            let key = ironhub_domain::query::index_key;
+            assert_eq!(found.as_ref().and_then(key), told.then(|| key(&value).unwrap()), "{json}");
+        }
+        assert_eq!(value_of(b""), None);
+    }
 
     #[test]
     fn what_is_equal_to_a_query_is_in_one_place() {

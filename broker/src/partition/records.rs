@@ -1,6 +1,7 @@
 //! Reads of applied records, from any thread. What is read is as new as this node has applied; a caller that needs it
 //! linearizable asks the partition for a read barrier first.
 
+mod beside;
 mod c2d;
 mod document;
 mod jobs;
@@ -22,11 +23,17 @@ use super::encode::{
 };
 use super::keys;
 
+pub use beside::{visit_with_presences, visit_with_twins};
 pub use c2d::{c2d_due, c2d_message, c2d_queue, next_c2d_due, notices, session, uploads};
 pub use document::{cursor, document, documents};
 pub(super) use jobs::decode_row as decode_device_job;
-pub use jobs::{device_job, job_counts, visit_all_device_jobs, visit_device_jobs};
-pub use registry::{counts, indexed, indexed_tags, presence, visit_devices, visit_modules};
+pub use jobs::{
+    device_job, job_counts, jobs_behind, visit_all_device_jobs, visit_device_jobs,
+    visit_jobs_of_device,
+};
+pub use registry::{
+    count_indexed, counts, indexed, indexed_tags, presence, visit_devices, visit_modules,
+};
 
 /// The partition that holds what concerns the hub as a whole.
 pub const SYSTEM: GroupId = GroupId(0);

@@ -8,6 +8,7 @@ use ironhub_domain::query::{IdentityFacts, Source, TwinRow};
 use ironhub_domain::time::UnixMs;
 use ironhub_domain::twin::Twin;
 
+use crate::actor::Owner;
 use crate::partition::records;
 use crate::router::request::{DeviceView, TwinView};
 
@@ -87,27 +88,37 @@ impl Found {
     }
 
     /// Reads what is wanted and was not read yet.
-    pub(super) fn load(
-        &mut self,
-        store: &dyn StateStore,
-        group: GroupId,
-        wanted: Parts,
-    ) -> Result<(), StorageError> {
+    pub(super) fn load(&mut self, owner: &Owner, wanted: Parts) -> Result<(), StorageError> {
+        let (store, group) = (owner.store(), owner.partition().group());
         let identity = self.identity();
         if wanted.twin && !self.loaded.twin {
-            let created = self.module.as_ref().map_or(self.device.created, |m| m.created);
-            let twin = records::twin(store, group, &identity)?;
-            self.twin = twin.unwrap_or_else(|| Twin::new(created));
+            self.give_twin(records::twin(store, group, &identity)?);
         }
         if wanted.presence && !self.loaded.presence {
-            self.presence = records::presence(store, group, &identity)?.unwrap_or_default();
+            self.give_presence(records::presence(store, group, &identity)?, owner);
         }
         if wanted.c2d && !self.loaded.c2d {
             let queue = records::c2d_queue(store, group, &identity)?;
             self.c2d = u32::try_from(queue.entries.len()).unwrap_or(u32::MAX);
+            self.loaded.c2d = true;
         }
-        self.loaded.add(wanted);
         Ok(())
+    }
+
+    /// The record of its twin was read; there is none while nothing was changed.
+    pub(super) fn give_twin(&mut self, twin: Option<Twin>) {
+        let created = self.module.as_ref().map_or(self.device.created, |m| m.created);
+        self.twin = twin.unwrap_or_else(|| Twin::new(created));
+        self.loaded.twin = true;
+    }
+
+    /// The record of its presence was read. What that does not know yet of messages is put over it.
+    pub(super) fn give_presence(&mut self, presence: Option<Presence>, owner: &Owner) {
+        self.presence = presence.unwrap_or_default();
+        if let Some(heard) = owner.heard().last_activity(&self.identity()) {
+            self.presence.last_activity = self.presence.last_activity.max(heard);
+        }
+        self.loaded.presence = true;
     }
 
     /// The row, as far as it was loaded.

@@ -1,12 +1,13 @@
-//! The rows of `devices.jobs` of one partition.
+//! The rows of `devices.jobs` of one partition. They lie job by job, so those of a device are looked up in each job.
 
 use std::ops::ControlFlow;
 
 use ironhub_cluster::GroupId;
 use ironhub_cluster::storage::{StateStore, StorageError};
+use ironhub_domain::ids::DeviceId;
 use ironhub_domain::job::{DeviceJob, JobId};
 
-use super::way::RowKey;
+use super::way::{Candidate, Chunk, RowKey};
 use crate::partition::records;
 
 /// At most `max` rows behind `after`, ordered by job and identity; if jobs are named, which are in the order of their ids,
@@ -44,4 +45,48 @@ pub(super) fn read(
         }
     }
     Ok(rows)
+}
+
+/// The rows of these devices, which are in the order of their ids, and of their modules behind `after`: looks up `max` times,
+/// about.
+pub(super) fn of_devices(
+    store: &dyn StateStore,
+    group: GroupId,
+    devices: &[DeviceId],
+    after: Option<&RowKey>,
+    max: usize,
+) -> Result<Chunk, StorageError> {
+    let mut chunk = Chunk::default();
+    if devices.is_empty() {
+        return Ok(chunk);
+    }
+    // The job that the last look ended in, and those behind it.
+    let begun = after.and_then(|key| key.job.clone());
+    let jobs = records::jobs_behind(store, group, begun.as_ref(), max)?;
+    let mut left = max.max(1);
+    for job in begun.into_iter().chain(jobs) {
+        for device in devices {
+            let after = after.filter(|after| after.job.as_ref() == Some(&job));
+            let after = after.map(|after| &after.identity);
+            if after.is_some_and(|after| *device < after.device) {
+                continue;
+            }
+            let behind = after.filter(|after| after.device == *device);
+            let mut last = None;
+            records::visit_jobs_of_device(store, group, &job, device, behind, &mut |row| {
+                last = Some(row.identity.clone());
+                chunk.candidates.push(Candidate::Job(Box::new(row)));
+                ControlFlow::Continue(())
+            })?;
+            let identity = last.or(behind.cloned()).unwrap_or_else(|| device.clone().into());
+            chunk.looked_to = Some(RowKey { job: Some(job.clone()), identity });
+            // Where the last look ended costs nothing, so that every one comes further.
+            left -= usize::from(behind.is_none());
+            if left == 0 {
+                return Ok(chunk);
+            }
+        }
+    }
+    chunk.looked_to = None;
+    Ok(chunk)
 }

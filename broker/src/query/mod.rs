@@ -11,11 +11,14 @@
 mod continuation;
 mod found;
 mod job_rows;
+mod known;
 mod page;
 mod scan;
 mod selection;
+mod sieve;
+mod steps;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod way;
 
 use std::sync::Arc;
@@ -24,16 +27,18 @@ use std::time::Instant;
 use ironhub_domain::HubError;
 use ironhub_domain::ids::IdentityId;
 use ironhub_domain::query::{Query, Target};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::actor::Owner;
 use crate::partition::index::RegistryCounts;
 use crate::partition::reader::hub_error;
 use crate::partition::records;
 use continuation::{Continuation, TokenKey};
+use known::Sight;
 use page::{Gathering, Grouping};
-use scan::{Counting, Listing, Progress, Scan, Take};
+use scan::{Counting, Listing, Scan};
 use selection::Selection;
+use steps::{Done, Pace, Steps, Tally};
 
 pub use page::{QueryPage, QueryRow};
 pub use scan::Cursor;
@@ -49,6 +54,7 @@ pub struct Queries {
     owners: Arc<[Arc<Owner>]>,
     places: Arc<Semaphore>,
     own_places: Arc<Semaphore>,
+    steps: Steps,
 }
 
 impl Queries {
@@ -58,6 +64,7 @@ impl Queries {
             owners: owners.into(),
             places: Arc::new(Semaphore::new(QUERIES_MAX)),
             own_places: Arc::new(Semaphore::new(OWN_SCANS_MAX)),
+            steps: Steps::default(),
         }
     }
 
@@ -80,16 +87,18 @@ impl Queries {
             None => Continuation { at: Cursor::default(), rows_left: query.top },
         };
         let place = self.places.clone().try_acquire_owned().map_err(|_| HubError::Busy)?;
-        let scan = Scan::new(self.owners.clone(), Selection::Query(query.clone()), start.at, place);
+        let selection = Selection::Query(query.clone());
         match query.aggregator() {
             Some(aggregator) => {
-                let done = run(scan, Grouping::new(&query, aggregator), None).await?;
-                Ok(done.take.page())
+                let grouping = Grouping::new(&query, aggregator);
+                Ok(self.grouped(&query, grouping, place, Pace::Service).await?.page())
             }
             None => {
+                let scan = Scan::new(self.owners.clone(), selection, start.at, place);
                 let gathering = Gathering::new(&query, rows_max, start.rows_left);
                 let deadline = Instant::now() + page::TIME_MAX;
-                let Done { take, at } = run(scan, gathering, Some(deadline)).await?;
+                let done = self.steps.run(scan, gathering, Pace::Service, Some(deadline)).await?;
+                let Done { take, at } = done;
                 let rows_left = take.rows_left();
                 let next = at.filter(|_| rows_left != Some(0));
                 let token = next.map(|at| key.seal(&Continuation { at, rows_left }, text));
@@ -109,7 +118,7 @@ impl Queries {
         let place = self.own_place().await?;
         let selection = Selection::Target(target.clone());
         let scan = Scan::new(self.owners.clone(), selection, after.unwrap_or_default(), place);
-        let Done { take, at } = run(scan, Listing::new(max), None).await?;
+        let Done { take, at } = self.steps.run(scan, Listing::new(max), Pace::Own, None).await?;
         Ok((take.found, at))
     }
 
@@ -124,10 +133,9 @@ impl Queries {
         match query.aggregator() {
             Some(aggregator) => {
                 let place = self.own_place().await?;
-                let selection = Selection::Query(query.clone());
-                let scan = Scan::new(self.owners.clone(), selection, Cursor::default(), place);
-                let done = run(scan, Grouping::new(query, aggregator), None).await?;
-                Ok(done.take.page().rows.len() as u64)
+                let grouping = Grouping::new(query, aggregator);
+                let grouping = self.grouped(query, grouping, place, Pace::Own).await?;
+                Ok(grouping.page().rows.len() as u64)
             }
             None => Ok(self.count(Selection::Query(query.clone())).await?.min(top)),
         }
@@ -135,8 +143,59 @@ impl Queries {
 
     async fn count(&self, selection: Selection) -> Result<u64, HubError> {
         let place = self.own_place().await?;
+        if let Some(sight) = Sight::of_rows(&selection)
+            && let Some(count) = self.tally(sight, selection.clone(), Counting::default()).await?
+        {
+            return Ok(count.0);
+        }
         let scan = Scan::new(self.owners.clone(), selection, Cursor::default(), place);
-        Ok(run(scan, Counting::default(), None).await?.take.0)
+        Ok(self.steps.run(scan, Counting::default(), Pace::Own, None).await?.take.0)
+    }
+
+    /// The groups of a query: from what is kept, or else of all rows.
+    async fn grouped(
+        &self,
+        query: &Query,
+        grouping: Grouping,
+        place: OwnedSemaphorePermit,
+        pace: Pace,
+    ) -> Result<Grouping, HubError> {
+        let selection = Selection::Query(query.clone());
+        if let Some(sight) = Sight::of_counts(query)
+            && let Some(done) = self.tally(sight, selection.clone(), grouping.clone()).await?
+        {
+            return Ok(done);
+        }
+        let scan = Scan::new(self.owners.clone(), selection, Cursor::default(), place);
+        Ok(self.steps.run(scan, grouping, pace, None).await?.take)
+    }
+
+    /// Counts what is selected by what is kept; `None` if that does not tell.
+    async fn tally<T: Tally + Send + 'static>(
+        &self,
+        sight: Sight,
+        selection: Selection,
+        tally: T,
+    ) -> Result<Option<T>, HubError> {
+        let (mut tally, looked) = (tally, Arc::new((sight, selection)));
+        for owner in &*self.owners {
+            let (owner, looked) = (owner.clone(), looked.clone());
+            let pace = if looked.0.is_far() { Pace::Own } else { Pace::Service };
+            let step = move || -> Result<Option<T>, HubError> {
+                let (sight, selection) = &*looked;
+                let devices = sight.devices(&owner, selection).map_err(hub_error)?;
+                let Some(devices) = devices else { return Ok(None) };
+                for alike in devices.iter().filter(|alike| selection.is_met(*alike)) {
+                    tally.tally(alike, alike.rows)?;
+                }
+                Ok(Some(tally))
+            };
+            match self.steps.one(pace, step).await?? {
+                Some(done) => tally = done,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(tally))
     }
 
     /// Whether an identity is a target as its records are now; one that does not exist is not. Reads a few records at once,
@@ -147,7 +206,7 @@ impl Queries {
         let (store, group) = (owner.store(), owner.partition().group());
         let found = found::Found::read(store, group, identity, selection.source());
         let Some(mut found) = found.map_err(hub_error)? else { return Ok(false) };
-        found.load(store, group, selection.parts()).map_err(hub_error)?;
+        found.load(owner, selection.parts()).map_err(hub_error)?;
         Ok(selection.is_met(&found.row()))
     }
 
@@ -164,43 +223,12 @@ impl Queries {
         Ok(sum)
     }
 
-    async fn own_place(&self) -> Result<tokio::sync::OwnedSemaphorePermit, HubError> {
+    async fn own_place(&self) -> Result<OwnedSemaphorePermit, HubError> {
         self.own_places.clone().acquire_owned().await.map_err(|_| HubError::ShuttingDown)
     }
 
     fn token_key(&self) -> TokenKey {
         // There is at least one partition.
         TokenKey::of(&self.owners[0].facts().policies.load())
-    }
-}
-
-/// How a scan ended: with what it took, and where it may go on; `None` if there is nothing more.
-struct Done<T> {
-    take: T,
-    at: Option<Cursor>,
-}
-
-/// Runs a scan, a step after the other on the blocking pool. If nobody waits any more it ends with the step it is in.
-async fn run<T: Take + Send + 'static>(
-    mut scan: Scan,
-    mut take: T,
-    deadline: Option<Instant>,
-) -> Result<Done<T>, HubError> {
-    loop {
-        let step = tokio::task::spawn_blocking(move || {
-            let progress = scan.step(&mut take);
-            (scan, take, progress)
-        });
-        let progress;
-        (scan, take, progress) =
-            step.await.map_err(|error| HubError::Internal(error.to_string()))?;
-        match progress? {
-            Progress::Ended => return Ok(Done { take, at: None }),
-            Progress::Full => return Ok(Done { take, at: Some(scan.into_cursor()) }),
-            Progress::More if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
-                return Ok(Done { take, at: Some(scan.into_cursor()) });
-            }
-            Progress::More => {}
-        }
     }
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use ironhub_domain::HubError;
 use ironhub_domain::job::DeviceJob;
-use ironhub_domain::query::{Aggregator, Query, Select};
+use ironhub_domain::query::{Aggregator, Query, Row, Select};
 use ironhub_domain::twin::Object;
 use ironhub_domain::twin::size::json_bytes;
 
 use super::found::Parts;
 use super::scan::{Take, Taken};
 use super::selection::shown;
+use super::steps::Tally;
 use super::way::Candidate;
 use crate::router::request::TwinView;
 
@@ -79,6 +80,12 @@ impl Take for Gathering {
         self.shown
     }
 
+    fn room(&self) -> usize {
+        let page = self.rows_max.saturating_sub(self.rows.len());
+        let top = self.rows_left().and_then(|top| usize::try_from(top).ok());
+        top.map_or(page, |top| page.min(top))
+    }
+
     fn take(&mut self, row: Candidate) -> Result<Taken, HubError> {
         let is_full = self.rows.len() >= self.rows_max || self.bytes >= BYTES_MAX;
         if is_full || self.rows_left() == Some(0) {
@@ -110,6 +117,7 @@ impl Take for Gathering {
 }
 
 /// Brings rows together.
+#[derive(Clone)]
 pub(super) struct Grouping {
     item_type: &'static str,
     shown: Parts,
@@ -125,6 +133,12 @@ impl Grouping {
     pub(super) fn page(self) -> QueryPage {
         let rows = self.groups.finish().into_iter().map(QueryRow::Columns).collect();
         QueryPage { item_type: self.item_type, rows, continuation: None }
+    }
+}
+
+impl Tally for Grouping {
+    fn tally(&mut self, row: &dyn Row, rows: u64) -> Result<(), HubError> {
+        Ok(self.groups.add_alike(row, rows)?)
     }
 }
 

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use ironhub_cluster::placement::partition_of;
-use ironhub_cluster::storage::StateStore;
 use ironhub_domain::HubError;
 use ironhub_domain::ids::{DeviceId, IdentityId};
+use ironhub_domain::query::Row;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::found::Parts;
 use super::selection::Selection;
+use super::sieve::Sieve;
+use super::steps::Tally;
 use super::way::{Candidate, RowKey, Way};
 use crate::actor::Owner;
 use crate::partition::reader::hub_error;
@@ -33,6 +35,11 @@ pub struct Cursor {
 pub(super) trait Take {
     /// What it needs of a row besides what the condition needs.
     fn parts(&self) -> Parts;
+
+    /// How many more rows it takes, as far as that is bounded.
+    fn room(&self) -> usize {
+        usize::MAX
+    }
 
     /// Takes a row, or says that it has no room: then the row is the first of the next page.
     fn take(&mut self, row: Candidate) -> Result<Taken, HubError>;
@@ -98,15 +105,26 @@ impl Scan {
             };
             let (store, group) = (owner.store(), owner.partition().group());
             let (source, after) = (self.selection.source(), self.at.after.as_ref());
-            let chunk = way.chunk(store, group, source, after, STEP_ROWS).map_err(hub_error)?;
+            // Without a condition no more rows are read than are taken, and the one that shows whether there are more.
+            let max = if self.selection.is_all() {
+                take.room().saturating_add(1).min(STEP_ROWS)
+            } else {
+                STEP_ROWS
+            };
+            let chunk = way.chunk(store, group, source, after, max).map_err(hub_error)?;
+            let is_dense = matches!(way, Way::Scan);
             self.way = Some(way);
             rows_left = rows_left.saturating_sub(chunk.candidates.len() + PARTITION_ROWS);
-            for candidate in chunk.candidates {
-                let key = candidate.key();
-                if self.consider(candidate, store, &owner, take)? == Taken::Full {
-                    return Ok(Progress::Full);
-                }
-                self.at.after = Some(key);
+            let mut sieve = Sieve { selection: &self.selection, owner: &owner, take, last: None };
+            let taken = match is_dense {
+                true => sieve.in_one_pass(chunk.candidates),
+                false => sieve.one_by_one(chunk.candidates),
+            };
+            if let Some(last) = sieve.last {
+                self.at.after = Some(last);
+            }
+            if taken? == Taken::Full {
+                return Ok(Progress::Full);
             }
             match chunk.looked_to {
                 Some(key) => self.at.after = Some(key),
@@ -129,28 +147,6 @@ impl Scan {
         let is_here = |device: &DeviceId| partition(&self.owners, device) == here;
         Ok(Way::new(self.selection.plan(&indexed), self.selection.source(), is_here))
     }
-
-    fn consider(
-        &self,
-        mut candidate: Candidate,
-        store: &dyn StateStore,
-        owner: &Owner,
-        take: &mut dyn Take,
-    ) -> Result<Taken, HubError> {
-        let is_met = match &mut candidate {
-            Candidate::Job(row) => self.selection.is_met(&**row),
-            Candidate::Twin(found) => {
-                let group = owner.partition().group();
-                found.load(store, group, self.selection.parts()).map_err(hub_error)?;
-                let is_met = self.selection.is_met(&found.row());
-                if is_met {
-                    found.load(store, group, take.parts()).map_err(hub_error)?;
-                }
-                is_met
-            }
-        };
-        if is_met { take.take(candidate) } else { Ok(Taken::Yes) }
-    }
 }
 
 /// Takes identities.
@@ -170,6 +166,10 @@ impl Take for Listing {
         Parts::NONE
     }
 
+    fn room(&self) -> usize {
+        self.max.saturating_sub(self.found.len())
+    }
+
     fn take(&mut self, row: Candidate) -> Result<Taken, HubError> {
         if self.found.len() >= self.max {
             return Ok(Taken::Full);
@@ -182,6 +182,13 @@ impl Take for Listing {
 /// Takes only their number.
 #[derive(Default)]
 pub(super) struct Counting(pub(super) u64);
+
+impl Tally for Counting {
+    fn tally(&mut self, _row: &dyn Row, rows: u64) -> Result<(), HubError> {
+        self.0 += rows;
+        Ok(())
+    }
+}
 
 impl Take for Counting {
     fn parts(&self) -> Parts {

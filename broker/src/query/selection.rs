@@ -7,6 +7,7 @@ use ironhub_domain::query::{
 use super::found::Parts;
 
 /// Rows of a query, or targets of a job or configuration.
+#[derive(Clone)]
 pub(super) enum Selection {
     Query(Query),
     Target(Target),
@@ -35,14 +36,25 @@ impl Selection {
         }
     }
 
+    /// Whether it has no condition.
+    pub(super) fn is_all(&self) -> bool {
+        match self {
+            Self::Query(query) => query.condition.is_none(),
+            Self::Target(target) => matches!(target, Target::All(_)),
+        }
+    }
+
     /// What must be read of a row to know whether it is met.
     pub(super) fn parts(&self) -> Parts {
-        let condition = match self {
+        self.condition().map_or(Parts::NONE, of_expression)
+    }
+
+    pub(super) fn condition(&self) -> Option<&Expression> {
+        match self {
             Self::Query(query) => query.condition.as_ref(),
             Self::Target(Target::Where(_, condition)) => Some(condition.expression()),
             Self::Target(Target::Nothing | Target::All(_)) => None,
-        };
-        condition.map_or(Parts::NONE, of_expression)
+        }
     }
 }
 

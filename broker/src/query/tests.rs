@@ -1,5 +1,9 @@
 //! The engine over a hub in memory, with more devices than one step looks at.
 
+mod jobs;
+mod known;
+pub(crate) mod turns;
+
 use std::collections::BTreeSet;
 
 use ironhub_domain::HubError;
@@ -10,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::{QUERIES_MAX, QueryPage, QueryRow};
 use crate::actor::DeviceSettings;
-use crate::actor::tests::rig::{Disks, Hub, device, module, run};
+pub(crate) use crate::actor::tests::rig::run;
+use crate::actor::tests::rig::{Disks, Hub, device, module};
 
 const DEVICES: usize = 1200;
 

@@ -59,6 +59,8 @@ pub(super) enum Way {
     Devices(Vec<DeviceId>),
     /// Rows of these jobs, in the order of their ids.
     Jobs(Vec<JobId>),
+    /// Rows that jobs have of these devices and their modules; the devices are in the order of their ids.
+    JobsOf(Vec<DeviceId>),
     /// What an index of that name has under values of these forms.
     Index(String, Vec<Vec<u8>>),
     /// All.
@@ -69,14 +71,17 @@ impl Way {
     /// `is_here` says whether a device belongs to this partition.
     pub(super) fn new(plan: Plan, source: Source, is_here: impl Fn(&DeviceId) -> bool) -> Self {
         match (plan, source) {
-            (Plan::Devices(_), Source::Jobs) | (Plan::Scan, _) => Self::Scan,
-            (Plan::Devices(ids), Source::Devices | Source::Modules) => {
+            (Plan::Scan, _) => Self::Scan,
+            (Plan::Devices(ids), source) => {
                 // What is no id is nobody's.
                 let ids = ids.iter().filter_map(|id| DeviceId::new(id).ok());
                 let mut here: Vec<DeviceId> = ids.filter(is_here).collect();
                 here.sort_unstable();
                 here.dedup();
-                Self::Devices(here)
+                match source {
+                    Source::Jobs => Self::JobsOf(here),
+                    Source::Devices | Source::Modules => Self::Devices(here),
+                }
             }
             (Plan::Jobs(ids), _) => {
                 let mut jobs: Vec<JobId> =
@@ -121,6 +126,7 @@ impl Way {
         let identity = after.map(|key| &key.identity);
         match (self, source) {
             (Self::Jobs(jobs), _) => reader.jobs(Some(jobs), after),
+            (Self::JobsOf(ids), _) => job_rows::of_devices(store, group, ids, after, max),
             (_, Source::Jobs) => reader.jobs(None, after),
             (Self::Devices(ids), _) => reader.devices(ids, identity),
             (Self::Index(name, forms), _) => reader.indexed(name, forms, identity),

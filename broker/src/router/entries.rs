@@ -66,29 +66,32 @@ fn visit_page(
     page: Vec<DeviceIdentity>,
     visit: &mut dyn FnMut(Entry) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, HubError> {
-    let owner = directory.owner();
-    let (store, group) = (owner.store(), owner.partition().group());
-    let twin = |identity: &IdentityId| records::twin(store, group, identity).map_err(hub_error);
-    let mut modules = modules_of(directory, &page)?.into_iter().peekable();
+    let modules = modules_of(directory, &page)?;
+    let mut modules = modules.into_iter().peekable();
+    let mut rows = Vec::with_capacity(page.len());
     for device in page {
         let id = device.id.clone();
-        let identity = IdentityId::device(id.clone());
-        let found = twin(&identity)?;
-        if visit(Entry::Device(device, found)).is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
+        rows.push((IdentityId::device(id.clone()), Entry::Device(device, None)));
         // One of a device that came or went while its page was read is left out.
         while let Some(module) = modules.next_if(|module| module.device <= id) {
-            if module.device != id {
-                continue;
-            }
-            let found = twin(&IdentityId::module(id.clone(), module.id.clone()))?;
-            if visit(Entry::Module(module, found)).is_break() {
-                return Ok(ControlFlow::Break(()));
+            if module.device == id {
+                let identity = IdentityId::module(id.clone(), module.id.clone());
+                rows.push((identity, Entry::Module(module, None)));
             }
         }
     }
-    Ok(ControlFlow::Continue(()))
+    let owner = directory.owner();
+    let (store, group) = (owner.store(), owner.partition().group());
+    let mut flow = ControlFlow::Continue(());
+    records::visit_with_twins(store, group, rows, &mut |entry, twin| {
+        flow = visit(match entry {
+            Entry::Device(device, _) => Entry::Device(device, twin),
+            Entry::Module(module, _) => Entry::Module(module, twin),
+        });
+        flow
+    })
+    .map_err(hub_error)?;
+    Ok(flow)
 }
 
 /// Their modules, in the same order: at most [`MODULES_MAX`](ironhub_domain::limits::MODULES_MAX) for each device.

@@ -108,6 +108,14 @@ impl Aggregator {
     /// Adds a row, which meets the condition. Refuses one that would make more groups than
     /// [`QUERY_GROUPS_MAX`], or more than [`QUERY_GROUP_BYTES_MAX`] in memory.
     pub fn add(&mut self, row: &dyn Row) -> Result<(), QueryError> {
+        self.add_alike(row, 1)
+    }
+
+    /// Adds so many rows that have the same values wherever the query looks.
+    pub fn add_alike(&mut self, row: &dyn Row, rows: u64) -> Result<(), QueryError> {
+        if rows == 0 {
+            return Ok(());
+        }
         let mut key = String::new();
         for path in &self.group_by {
             write_key(&mut key, row.value(&path.steps));
@@ -131,7 +139,7 @@ impl Aggregator {
         for (column, total) in self.columns.iter().zip(&mut group.totals) {
             if let ColumnValue::Aggregate(aggregate, path) = &column.value {
                 let value = path.as_ref().and_then(|path| row.value(&path.steps));
-                self.bytes = total.add(*aggregate, value, self.bytes);
+                self.bytes = total.add(*aggregate, value, rows, self.bytes);
             }
         }
         self.check_bytes()
@@ -213,11 +221,19 @@ fn write_key(key: &mut String, value: Option<Datum<'_>>) {
 }
 
 impl Total {
-    /// Adds a value; returns what all groups hold, of which this was a part before.
-    fn add(&mut self, aggregate: Aggregate, value: Option<Datum<'_>>, bytes: usize) -> usize {
+    /// Adds a value that so many rows have; returns what all groups hold, of which this was a part before.
+    fn add(
+        &mut self,
+        aggregate: Aggregate,
+        value: Option<Datum<'_>>,
+        rows: u64,
+        bytes: usize,
+    ) -> usize {
         match (aggregate, value) {
-            (Aggregate::Count, _) => self.count += 1,
-            (Aggregate::Avg | Aggregate::Sum, Some(Datum::Number(number))) => self.sum(&number),
+            (Aggregate::Count, _) => self.count += rows,
+            (Aggregate::Avg | Aggregate::Sum, Some(Datum::Number(number))) => {
+                self.sum(&number, rows);
+            }
             (Aggregate::Avg | Aggregate::Sum, _) => {}
             (Aggregate::Min | Aggregate::Max, Some(value)) => {
                 let before = self.extreme.as_ref().map_or(0, text_bytes);
@@ -230,11 +246,12 @@ impl Total {
         bytes
     }
 
-    fn sum(&mut self, number: &Number) {
-        self.count += 1;
-        match whole(number).and_then(|integer| self.integers.checked_add(integer)) {
+    fn sum(&mut self, number: &Number, rows: u64) {
+        self.count += rows;
+        let product = whole(number).and_then(|integer| integer.checked_mul(rows.into()));
+        match product.and_then(|integer| self.integers.checked_add(integer)) {
             Some(sum) => self.integers = sum,
-            None => self.fractions += number.as_f64().unwrap_or_default(),
+            None => self.fractions += number.as_f64().unwrap_or_default() * rows as f64,
         }
     }
 

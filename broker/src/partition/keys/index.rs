@@ -51,6 +51,13 @@ pub(in crate::partition) fn of_name(group: GroupId, name: &str) -> (Vec<u8>, Vec
     (at(0), at(1))
 }
 
+/// The value and whether it is a device's (not a module's) in the key of an entry of this name.
+pub(in crate::partition) fn value_in<'k>(name: &str, key: &'k [u8]) -> Option<(&'k [u8], bool)> {
+    let rest = key.get(5..)?.strip_prefix(name.as_bytes())?.strip_prefix(&[0])?;
+    let at = rest.iter().position(|byte| *byte == 0)?;
+    Some((&rest[..at], rest.last() == Some(&0)))
+}
+
 /// The identity at the end of an entry's key; `None` if it is no entry of this value.
 pub(in crate::partition) fn identity(
     group: GroupId,

@@ -2,7 +2,7 @@
 //! zero byte.
 
 use ironhub_cluster::GroupId;
-use ironhub_domain::ids::{IdentityId, ModuleId};
+use ironhub_domain::ids::{DeviceId, IdentityId, ModuleId};
 use ironhub_domain::job::JobId;
 
 use super::{key, split_identity};
@@ -52,6 +52,24 @@ pub(in crate::partition) fn all_rows(
     (from, key(group, ROW + 1, &[]))
 }
 
+/// The rows that a job has of a device and its modules lie between these two; behind `after`, which is one of them, if that
+/// is given.
+pub(in crate::partition) fn rows_of_device(
+    group: GroupId,
+    job: &JobId,
+    device: &DeviceId,
+    after: Option<&IdentityId>,
+) -> (Vec<u8>, Vec<u8>) {
+    let mut to = row(group, job, &device.clone().into());
+    let from = match after {
+        Some(after) => rows(group, job, Some(after)).0,
+        None => to.clone(),
+    };
+    // Ids are ASCII.
+    to.push(0xff);
+    (from, to)
+}
+
 /// The job and the identity in a key that [`row`] made.
 pub(in crate::partition) fn of_row(key: &[u8]) -> Option<(JobId, IdentityId)> {
     let rest = key.get(5..)?;
@@ -65,10 +83,29 @@ pub(in crate::partition) fn counts(group: GroupId, job: &JobId) -> Vec<u8> {
     key(group, COUNTS, job.as_str().as_bytes())
 }
 
+/// The counts of the jobs behind `after` lie between these two.
+pub(in crate::partition) fn all_counts(
+    group: GroupId,
+    after: Option<&JobId>,
+) -> (Vec<u8>, Vec<u8>) {
+    let from = match after {
+        Some(after) => {
+            let mut from = counts(group, after);
+            from.push(0);
+            from
+        }
+        None => key(group, COUNTS, &[]),
+    };
+    (from, key(group, COUNTS + 1, &[]))
+}
+
+/// The job in a key that [`counts`] made.
+pub(in crate::partition) fn of_counts(key: &[u8]) -> Option<JobId> {
+    JobId::new(std::str::from_utf8(key.get(5..)?).ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
-    use ironhub_domain::ids::DeviceId;
-
     use super::*;
 
     #[test]
@@ -97,6 +134,11 @@ mod tests {
                 let same = rows_of[m].0 == *job;
                 assert_eq!(inside(rows(group, job, None)), same, "{n} {m}");
                 assert_eq!(inside(rows(group, job, Some(identity))), same && m > n, "{n} {m}");
+                let device = &identity.device;
+                let of_device = same && rows_of[m].1.device == *device;
+                assert_eq!(inside(rows_of_device(group, job, device, None)), of_device, "{n} {m}");
+                let behind = rows_of_device(group, job, device, Some(identity));
+                assert_eq!(inside(behind), of_device && m > n, "{n} {m}");
                 assert_eq!(inside(all_rows(group, Some((job, identity)))), m > n, "{n} {m}");
             }
         }

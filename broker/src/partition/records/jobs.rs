@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use ironhub_cluster::GroupId;
 use ironhub_cluster::storage::{Area, StateStore, StorageError};
-use ironhub_domain::ids::IdentityId;
+use ironhub_domain::ids::{DeviceId, IdentityId};
 use ironhub_domain::job::{DeviceJob, JobId, JobStatistics};
 
 use super::read;
@@ -30,6 +30,38 @@ pub fn job_counts(
 ) -> Result<JobStatistics, StorageError> {
     let counts = read(store, &keys::jobs::counts(group, job), record::decode_counts)?;
     Ok(counts.unwrap_or_default())
+}
+
+/// At most `max` jobs that have rows in a partition, in the order of their ids, beginning behind `after`.
+pub fn jobs_behind(
+    store: &dyn StateStore,
+    group: GroupId,
+    after: Option<&JobId>,
+    max: usize,
+) -> Result<Vec<JobId>, StorageError> {
+    let (from, to) = keys::jobs::all_counts(group, after);
+    let mut jobs = Vec::new();
+    if max == 0 {
+        return Ok(jobs);
+    }
+    store.scan(Area::Records, &from, &to, &mut |key, _| {
+        jobs.extend(keys::jobs::of_counts(key));
+        if jobs.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(jobs)
+}
+
+/// Visits the rows that one job has of a device and its modules, in the order of their identities, until the visitor
+/// breaks.
+pub fn visit_jobs_of_device(
+    store: &dyn StateStore,
+    group: GroupId,
+    job: &JobId,
+    device: &DeviceId,
+    after: Option<&IdentityId>,
+    visit: &mut dyn FnMut(DeviceJob) -> ControlFlow<()>,
+) -> Result<(), StorageError> {
+    visit_rows(store, keys::jobs::rows_of_device(group, job, device, after), visit)
 }
 
 /// Visits the rows of one job in the order of their identities, beginning behind `after`, until the visitor breaks.

@@ -53,6 +53,41 @@ pub fn indexed(
     Ok(found)
 }
 
+/// Visits the forms of values that the index of that name has for devices, in their order, each with the number of devices
+/// that have it, until the visitor breaks; with `form` that one only.
+pub fn count_indexed(
+    store: &dyn StateStore,
+    group: GroupId,
+    name: &str,
+    form: Option<&[u8]>,
+    visit: &mut dyn FnMut(&[u8], u64) -> ControlFlow<()>,
+) -> Result<(), StorageError> {
+    let (from, to) = match form {
+        Some(form) => keys::index::of_value(group, name, form, None),
+        None => keys::index::of_name(group, name),
+    };
+    let (mut at, mut count) = (Vec::new(), 0);
+    let mut flow = ControlFlow::Continue(());
+    store.scan(Area::Records, &from, &to, &mut |key, _| {
+        let Some((value, is_device)) = keys::index::value_in(name, key) else { return flow };
+        if value != at {
+            if count > 0 {
+                flow = visit(&at, count);
+            }
+            at.clear();
+            at.extend_from_slice(value);
+            count = 0;
+        }
+        count += u64::from(is_device);
+        flow
+    })?;
+    if count > 0 && flow.is_continue() {
+        // The last value; nobody is there to stop for.
+        let _ = visit(&at, count);
+    }
+    Ok(())
+}
+
 /// Visits the devices of one partition in the order of their ids, beginning behind `after`, until the visitor breaks.
 pub fn visit_devices(
     store: &dyn StateStore,
