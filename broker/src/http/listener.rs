@@ -9,7 +9,7 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
-use hyper::{Request, Response};
+use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::conn::auto::upgrade::downcast;
@@ -24,6 +24,7 @@ use crate::net::Peer;
 use super::errors::Reply;
 use super::handle::{handle, wall_clock};
 use super::patience::Patience;
+use super::presence::Watched;
 use super::{ByteStream, HttpContext, Serve};
 
 /// A request head that is not complete after this costs the sender its connection; so does silence between requests.
@@ -65,7 +66,13 @@ where
     let leaving = Arc::new(Mutex::new(None));
     let slot = Arc::clone(&leaving);
     let certificate = peer.certificate.clone();
+    let stream = Watched::new(Patience::new(stream, HEAD_TIME_MAX));
+    let client = stream.client();
     let service = service_fn(move |mut request: Request<Incoming>| {
+        // Of HTTP/2 each request has a stream of its own, and ends with it.
+        if request.version() < Version::HTTP_2 {
+            request.extensions_mut().insert(client.clone());
+        }
         if let Some(certificate) = &certificate {
             request.extensions_mut().insert(Arc::clone(certificate));
         }
@@ -73,7 +80,7 @@ where
         async move { Ok::<_, Infallible>(respond(request, &context, &slot).await) }
     });
     let builder = builder();
-    let io = TokioIo::new(Patience::new(stream, HEAD_TIME_MAX));
+    let io = TokioIo::new(stream);
     let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(io, service));
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
@@ -87,14 +94,14 @@ where
         return None;
     }
     let (upgraded, serve) = leaving.lock().take()?;
-    let parts = match upgraded.await.map(downcast::<TokioIo<Patience<S>>>) {
+    let parts = match upgraded.await.map(downcast::<TokioIo<Watched<Patience<S>>>>) {
         Ok(Ok(parts)) => parts,
         // The client left before it had its answer.
         Ok(Err(_)) | Err(_) => return None,
     };
     // A copy: what was read is a small part of the buffer that it lies in.
     let early = Bytes::copy_from_slice(&parts.read_buf);
-    Some(Left { serve, stream: Box::new(parts.io.into_inner().into_inner()), early })
+    Some(Left { serve, stream: Box::new(parts.io.into_inner().into_inner()?.into_inner()), early })
 }
 
 /// A connection that leaves HTTP after the answer that is being sent.

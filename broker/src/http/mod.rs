@@ -14,6 +14,7 @@ mod listener;
 mod object;
 mod openapi;
 pub mod patience;
+pub mod presence;
 mod registry;
 pub mod route;
 pub mod service;

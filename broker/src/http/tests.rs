@@ -3,6 +3,7 @@
 mod bad_input;
 mod memory_registry;
 mod registry_calls;
+mod scans;
 mod sockets;
 
 use std::sync::Arc;

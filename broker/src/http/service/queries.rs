@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use super::request::{allow, json_reply};
 use super::twin_json;
 use crate::http::HttpContext;
-use crate::http::body::{self, JSON_BODY_BYTES_MAX};
+use crate::http::body::{self, BodyError, JSON_BODY_BYTES_MAX};
 use crate::http::errors::{HttpError, JSON, Reply};
+use crate::http::presence::Client;
 use crate::query::{QueryPage, QueryRow};
 
 /// Most rows that a page is asked to have.
@@ -43,8 +44,13 @@ where
     allow(&head.headers, context, Permissions::SERVICE_CONNECT, "devices/query")?;
     let (rows_max, continuation) = (page_rows(&head.headers)?, continuation(&head.headers)?);
     let text = text(&body::read(body, JSON_BODY_BYTES_MAX).await?)?;
-    let page = context.hub()?.queries().page(&text, rows_max, continuation).await?;
-    Ok(reply(page))
+    let page = context.hub()?.queries().page(&text, rows_max, continuation);
+    let Some(client) = head.extensions.get::<Client>() else { return Ok(reply(page.await?)) };
+    // A scan may take long: it ends if nobody waits for it.
+    tokio::select! {
+        page = page => Ok(reply(page?)),
+        () = client.gone() => Err(BodyError::Broken.into()),
+    }
 }
 
 /// `GET /statistics/devices`.
