@@ -19,6 +19,7 @@ use crate::actor::{Directory, NodeFacts, Owner, recall_connected, sweep};
 use crate::amqp::{AmqpContext, AmqpOptions};
 use crate::blob::Storage;
 use crate::bootstrap::{self, NodeFile};
+use crate::client::tls::Trust;
 use crate::config::{Config, ServeArgs};
 use crate::delivery::{Deliveries, Health};
 use crate::event_source::{HubEvents, Others};
@@ -174,6 +175,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         watermarks: watermarks.clone(),
         blobs: blob,
         health,
+        trust: Trust { ca_file: config.outbound_ca_file.clone() },
     };
     actix_rt::spawn(deliveries.run());
     let logs = (facts.clone(), store, watermarks);

@@ -21,7 +21,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::path::Path;
 use object_store::signer::Signer;
-use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{Certificate, ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig};
 use sha2::Sha256;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
@@ -63,17 +63,22 @@ enum Signing {
 impl RemoteStorage {
     /// Prepares access; `None` if the setting names this node. Nothing is connected to yet, so that a hub starts while
     /// its storage is away.
-    pub fn open(setting: &UploadStorage) -> anyhow::Result<Option<Self>> {
+    /// `authorities` is PEM: who vouches for it besides the system's authorities.
+    pub fn open(
+        setting: &UploadStorage,
+        authorities: Option<&[u8]>,
+    ) -> anyhow::Result<Option<Self>> {
         // The HTTP client inside takes the process's TLS provider; ours everywhere is ring.
         let _ = rustls::crypto::ring::default_provider().install_default();
         match setting {
             UploadStorage::Local => Ok(None),
             UploadStorage::Azure { account, container, endpoint, key } => {
-                azure(account, container, endpoint.as_deref(), key).map(Some)
+                azure(account, container, endpoint.as_deref(), key, authorities).map(Some)
             }
             UploadStorage::S3 { bucket, region, endpoint, key_id, key } => {
                 let aws = format!("https://s3.{region}.amazonaws.com");
-                s3(bucket, region, endpoint.as_deref().unwrap_or(&aws), key_id, key).map(Some)
+                let endpoint = endpoint.as_deref().unwrap_or(&aws);
+                s3(bucket, region, endpoint, (key_id, key), authorities).map(Some)
             }
         }
     }
@@ -130,6 +135,7 @@ fn azure(
     container: &str,
     endpoint: Option<&str>,
     key: &Secret,
+    authorities: Option<&[u8]>,
 ) -> anyhow::Result<RemoteStorage> {
     // Azure has the account in the host name; what imitates it behind an address has it in the path.
     let (service, container_name) = match endpoint {
@@ -142,7 +148,7 @@ fn azure(
         .with_container_name(container)
         .with_access_key(&key.0)
         .with_endpoint(service.clone())
-        .with_client_options(client(&service))
+        .with_client_options(client(&service, authorities)?)
         .with_retry(retries())
         .build()
         .context("upload.storage")?;
@@ -162,8 +168,8 @@ fn s3(
     bucket: &str,
     region: &str,
     endpoint: &str,
-    key_id: &str,
-    key: &Secret,
+    (key_id, key): (&str, &Secret),
+    authorities: Option<&[u8]>,
 ) -> anyhow::Result<RemoteStorage> {
     let objects = AmazonS3Builder::new()
         .with_bucket_name(bucket)
@@ -173,7 +179,7 @@ fn s3(
         .with_secret_access_key(&key.0)
         // The bucket in the path is the device's container name.
         .with_virtual_hosted_style_request(false)
-        .with_client_options(client(endpoint))
+        .with_client_options(client(endpoint, authorities)?)
         .with_retry(retries())
         .build()
         .context("upload.storage")?;
@@ -187,11 +193,25 @@ fn s3(
     })
 }
 
-fn client(url: &str) -> ClientOptions {
-    ClientOptions::new()
+fn client(url: &str, authorities: Option<&[u8]>) -> anyhow::Result<ClientOptions> {
+    let client = ClientOptions::new()
         .with_allow_http(url.starts_with("http://"))
         .with_connect_timeout(CONNECT_TIME_MAX)
-        .with_timeout(CALL_TIME_MAX)
+        .with_timeout(CALL_TIME_MAX);
+    trusting(client, authorities).context("outbound.ca_file")
+}
+
+/// With authorities besides the system's, in PEM.
+pub(super) fn trusting(
+    mut client: ClientOptions,
+    authorities: Option<&[u8]>,
+) -> Result<ClientOptions, object_store::Error> {
+    if let Some(pem) = authorities {
+        for certificate in Certificate::from_pem_bundle(pem)? {
+            client = client.with_root_certificate(certificate);
+        }
+    }
+    Ok(client)
 }
 
 fn retries() -> RetryConfig {
@@ -256,7 +276,7 @@ mod tests {
         "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
     fn open(setting: UploadStorage) -> RemoteStorage {
-        RemoteStorage::open(&setting).unwrap().unwrap()
+        RemoteStorage::open(&setting, None).unwrap().unwrap()
     }
 
     fn azure_storage(endpoint: Option<&str>) -> RemoteStorage {
@@ -336,7 +356,7 @@ mod tests {
             endpoint: None,
             key: Secret("not base64!".into()),
         };
-        let error = RemoteStorage::open(&setting).err().unwrap();
+        let error = RemoteStorage::open(&setting, None).err().unwrap();
         assert!(error.to_string().starts_with("upload.key:"), "{error}");
     }
 }

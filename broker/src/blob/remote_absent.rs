@@ -13,7 +13,7 @@ pub enum RemoteStorage {}
 
 impl RemoteStorage {
     /// `None` if the setting names this node, an error otherwise.
-    pub fn open(setting: &UploadStorage) -> anyhow::Result<Option<Self>> {
+    pub fn open(setting: &UploadStorage, _: Option<&[u8]>) -> anyhow::Result<Option<Self>> {
         match setting {
             UploadStorage::Local => Ok(None),
             UploadStorage::Azure { .. } | UploadStorage::S3 { .. } => anyhow::bail!(
@@ -57,7 +57,7 @@ mod tests {
             key_id: "id".into(),
             key: crate::config::Secret("k".into()),
         };
-        let error = RemoteStorage::open(&setting).unwrap_err().to_string();
+        let error = RemoteStorage::open(&setting, None).unwrap_err().to_string();
         assert!(error.starts_with("upload.storage:"), "{error}");
     }
 }

@@ -46,6 +46,8 @@ pub struct Storage {
     hostname: String,
     /// A storage account that uploads go to instead.
     uploads_elsewhere: Option<RemoteStorage>,
+    /// PEM: who vouches for storage elsewhere, besides the system's authorities.
+    authorities: Option<Vec<u8>>,
 }
 
 /// How often waiting blocks are looked at.
@@ -55,9 +57,11 @@ impl Storage {
     /// Opens the data directory's blobs, and the storage that the configuration names. `disk_reserve` is the free space
     /// that this node keeps, in bytes.
     pub fn open(config: &Config, disk_reserve: u64, now: UnixMs) -> anyhow::Result<Self> {
-        let uploads_elsewhere = RemoteStorage::open(&config.upload.storage)?;
+        let authorities = config.outbound_ca_file.as_ref().map(std::fs::read).transpose()?;
+        let uploads_elsewhere =
+            RemoteStorage::open(&config.upload.storage, authorities.as_deref())?;
         let service = BlobService::open(&config.data_dir, disk_reserve, now)?;
-        Ok(Self { service, hostname: config.hostname.clone(), uploads_elsewhere })
+        Ok(Self { service, hostname: config.hostname.clone(), uploads_elsewhere, authorities })
     }
 
     /// The endpoint that this node serves.
@@ -67,7 +71,8 @@ impl Storage {
 
     /// Opens the container of a URL with a container's signature, here or elsewhere. Asks nobody yet.
     pub fn container(&self, sas_url: &str, now: UnixMs) -> Result<SasContainer, BlobError> {
-        SasContainer::open(&self.service, &self.hostname, sas_url, now)
+        let authorities = self.authorities.as_deref();
+        SasContainer::open(&self.service, &self.hostname, sas_url, authorities, now)
     }
 
     /// A container of this hub, for the hub itself: it may do everything, and a container that is not there is made by the

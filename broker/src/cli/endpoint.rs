@@ -163,7 +163,7 @@ pub struct WebhookArgs {
     /// Seconds between the first attempts; each pause is twice the one before [default: 1]
     #[arg(long, value_name = "SECONDS")]
     pub pause: Option<u64>,
-    /// The longest pause in seconds [default: 600]
+    /// The longest pause in seconds [default: 180]
     #[arg(long, value_name = "SECONDS")]
     pub pause_max: Option<u64>,
     /// The endpoint that gets what the server never takes [default: it is dropped]

@@ -106,6 +106,10 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub notices: NoticeArgs,
 
+    /// PEM file of authorities that count besides the system's where the hub calls others: webhooks, storage elsewhere
+    #[arg(long, env = "IRONHUB_OUTBOUND_CA_FILE", value_name = "FILE")]
+    pub outbound_ca_file: Option<PathBuf>,
+
     /// Threads that run connections and device actors [default: cores]
     #[arg(long, env = "IRONHUB_WORKERS", value_name = "N")]
     pub workers: Option<usize>,

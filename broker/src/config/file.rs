@@ -27,6 +27,7 @@ pub(super) struct FileConfig {
     pub limits: Option<Limits>,
     pub cluster: Option<Cluster>,
     pub upload: Option<UploadFile>,
+    pub outbound: Option<Outbound>,
     pub feedback: Option<NoticeFile>,
     pub file_notifications: Option<NoticeFile>,
 }
@@ -86,6 +87,12 @@ pub(super) struct Limits {
     pub connections: Option<usize>,
     pub memory_bytes: Option<u64>,
     pub disk_reserve_bytes: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Outbound {
+    pub ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]

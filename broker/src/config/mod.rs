@@ -23,6 +23,8 @@ use std::time::Duration;
 use ironhub_domain::limits::{INDEXED_TAGS_MAX, TWIN_KEY_BYTES_MAX};
 use ironhub_domain::partition::ConsumerGroup;
 use ironhub_domain::time::UnixMs;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::actor::DeviceSettings;
 use crate::router::NoticeSettings;
@@ -78,6 +80,8 @@ pub struct Config {
     pub workers: usize,
     /// File uploads.
     pub upload: Upload,
+    /// PEM file of authorities that count besides the system's where this node calls others.
+    pub outbound_ca_file: Option<PathBuf>,
     /// Feedback on cloud-to-device messages.
     pub feedback: NoticeSettings,
     /// Notifications of uploads.
@@ -178,6 +182,9 @@ impl Config {
             disk_reserve: args.limits_disk_reserve_bytes.or(limits.disk_reserve_bytes),
             workers: args.workers.or(file.workers).unwrap_or_else(cores).clamp(1, 256),
             upload: Upload::merge(args.upload, file.upload.unwrap_or_default())?,
+            outbound_ca_file: outbound_ca(
+                args.outbound_ca_file.or(file.outbound.unwrap_or_default().ca_file),
+            )?,
             feedback: notices::feedback(&args.notices, file.feedback.unwrap_or_default())?,
             file_notifications: notices::file_notifications(
                 &args.notices,
@@ -244,6 +251,19 @@ fn check_hostname(name: &str) -> Result<(), ConfigError> {
 }
 
 /// Paths as they are stored: without a leading `tags.`, each once, in order.
+/// A file that is none is met at the start, not at the first call.
+fn outbound_ca(path: Option<PathBuf>) -> Result<Option<PathBuf>, ConfigError> {
+    let Some(path) = path else { return Ok(None) };
+    let wrong = |why: &dyn std::fmt::Display| {
+        ConfigError(format!("outbound.ca_file: {}: {why}", path.display()))
+    };
+    let pem = std::fs::read(&path).map_err(|error| wrong(&error))?;
+    match CertificateDer::pem_slice_iter(&pem).any(|certificate| certificate.is_ok()) {
+        true => Ok(Some(path)),
+        false => Err(wrong(&"no certificate in it")),
+    }
+}
+
 fn indexed_tags(paths: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
     let paths = paths.unwrap_or_default();
     let mut tags: Vec<String> =

@@ -7,11 +7,22 @@ use ironhub_domain::time::UnixMs;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use crate::actor::NodeFacts;
 use crate::metrics::delivery as meters;
 
-/// How deliveries to each endpoint have gone since this node started. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct Health(Arc<Mutex<BTreeMap<String, Record>>>);
+/// How deliveries to each endpoint have gone since this node started: nothing of it is stored. Cheap to clone.
+#[derive(Clone)]
+pub struct Health {
+    records: Arc<Mutex<BTreeMap<String, Record>>>,
+    since: UnixMs,
+}
+
+/// Counts from now on.
+impl Default for Health {
+    fn default() -> Self {
+        Self { records: Arc::default(), since: NodeFacts::now() }
+    }
+}
 
 /// Of one endpoint. There are as many as the routing has endpoints.
 #[derive(Default)]
@@ -30,7 +41,7 @@ struct Record {
 
 impl Health {
     fn of<T>(&self, endpoint: &str, change: impl FnOnce(&mut Record) -> T) -> T {
-        change(self.0.lock().entry(endpoint.to_ascii_lowercase()).or_default())
+        change(self.records.lock().entry(endpoint.to_ascii_lowercase()).or_default())
     }
 
     /// An endpoint took messages.
@@ -76,7 +87,7 @@ impl Health {
 
     /// Forgets endpoints that are gone; `is_there` gets their names in lower case.
     pub(super) fn keep(&self, is_there: impl Fn(&str) -> bool) {
-        self.0.lock().retain(|endpoint, _| {
+        self.records.lock().retain(|endpoint, _| {
             let stays = is_there(endpoint);
             if !stays {
                 meters::backlog(endpoint, 0);
@@ -109,6 +120,7 @@ impl Health {
                 "failedAttempts": record.retried,
                 "deadLettered": record.dead_lettered,
                 "dropped": record.dropped,
+                "countingSince": self.since.iso8601(),
             })
         })
     }

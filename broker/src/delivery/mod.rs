@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 
 use crate::actor::{NodeFacts, Routes};
 use crate::blob::Storage;
+use crate::client::tls::Trust;
 use crate::partition::{EventReader, Partition, Watermarks};
 pub use health::Health;
 use outlet::Outlet;
@@ -44,6 +45,8 @@ pub(crate) struct Deliveries {
     pub(crate) watermarks: Watermarks,
     pub(crate) blobs: Arc<Storage>,
     pub(crate) health: Health,
+    /// What vouches for servers elsewhere.
+    pub(crate) trust: Trust,
 }
 
 /// What a task was begun with: it goes on as long as this stays.
@@ -121,7 +124,8 @@ impl Deliveries {
             let (number, next) = (outlet.number(), outlet.next.clone());
             let handle = match &job.endpoint.kind {
                 EndpointKind::Webhook(webhook) => {
-                    tokio::spawn(webhook::run(outlet, webhook.clone(), job.dead_letters))
+                    let trust = self.trust.clone();
+                    tokio::spawn(webhook::run(outlet, webhook.clone(), job.dead_letters, trust))
                 }
                 EndpointKind::Storage(settings) => {
                     let hub = self.facts.hub_name().to_owned();

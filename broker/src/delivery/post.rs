@@ -24,18 +24,19 @@ pub(super) struct Poster {
     uri: Uri,
     secret: String,
     waits: Duration,
+    trust: Trust,
     connection: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Poster {
     /// `Err` says what is wrong with the URL.
-    pub(super) fn new(webhook: &Webhook) -> Result<Self, String> {
+    pub(super) fn new(webhook: &Webhook, trust: Trust) -> Result<Self, String> {
         let uri: Uri = webhook.url.parse().map_err(|error| format!("the URL: {error}"))?;
         if uri.host().is_none() {
             return Err("the URL has no host".to_owned());
         }
         let waits = Duration::from_secs(webhook.timeout_seconds);
-        Ok(Self { uri, secret: webhook.secret.clone(), waits, connection: None })
+        Ok(Self { uri, secret: webhook.secret.clone(), waits, trust, connection: None })
     }
 
     /// Posts a body. `id` is the same whenever the same is sent again; `seconds` is the time.
@@ -105,7 +106,7 @@ impl Poster {
         }
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let address = Address { host, connect_to };
-        let stream = tls::connect(&address, &Trust::default(), &[b"http/1.1"]).await;
+        let stream = tls::connect(&address, &self.trust, &[b"http/1.1"]).await;
         shake_hands(stream.map_err(|error| silent(error.to_string()))?).await
     }
 

@@ -10,17 +10,23 @@ use super::outlet::{HUB_PAUSE, Outlet};
 use super::post::Poster;
 use super::render;
 use crate::actor::NodeFacts;
+use crate::client::tls::Trust;
 
 /// Encoded bytes of events of one request; one that is larger by itself goes alone.
 const BATCH_BYTES: usize = 128 * 1024;
 
 /// Delivers until it is dropped. `dead_letters` is the log of what the server never takes.
-pub(super) async fn run(mut outlet: Outlet, webhook: Webhook, dead_letters: Option<Stream>) {
+pub(super) async fn run(
+    mut outlet: Outlet,
+    webhook: Webhook,
+    dead_letters: Option<Stream>,
+    trust: Trust,
+) {
     while let Err(error) = outlet.open().await {
         tracing::warn!(endpoint = outlet.endpoint, %error, "deliveries cannot begin yet");
         tokio::time::sleep(HUB_PAUSE).await;
     }
-    let mut poster = match Poster::new(&webhook) {
+    let mut poster = match Poster::new(&webhook, trust) {
         Ok(poster) => poster,
         Err(why) => {
             let (endpoint, number) = (outlet.endpoint.clone(), outlet.number());
@@ -73,14 +79,16 @@ async fn deliver(
         outlet.health.failed(&outlet.endpoint, number, &failure.why, NodeFacts::now());
         match attempts.failed(webhook, &failure, events.len(), rand::random()) {
             Next::Retry(pause) => tokio::time::sleep(pause).await,
-            Next::GiveUp => return give_up(outlet, webhook, dead_letters, &failure, events).await,
+            Next::GiveUp(made) => {
+                return give_up(outlet, made, dead_letters, &failure, events).await;
+            }
         }
     }
 }
 
 async fn give_up(
     outlet: &mut Outlet,
-    webhook: &Webhook,
+    made: u64,
     dead_letters: Option<Stream>,
     failure: &Failure,
     events: Vec<Event>,
@@ -91,7 +99,7 @@ async fn give_up(
     tracing::warn!(endpoint = outlet.endpoint, count, why, "events are given up");
     match dead_letters {
         Some(stream) => {
-            let letter = |event| dead_letter(event, &outlet.endpoint, webhook.attempts, why);
+            let letter = |event| dead_letter(event, &outlet.endpoint, made, why);
             let letters = events.into_iter().map(letter).collect();
             outlet.hand_over(stream, letters, end, NodeFacts::now()).await;
             outlet.health.dead_lettered(&outlet.endpoint, count);

@@ -13,6 +13,7 @@ use object_store::{
 use super::url::ContainerUrl;
 use crate::blob::error::BlobError;
 use crate::blob::name::BlobName;
+use crate::blob::remote::trusting;
 
 /// What goes in one request, either way: a block of a long blob, a range of one. With Azure's 50,000 blocks the longest
 /// blob has 200 GiB.
@@ -28,7 +29,7 @@ pub(super) struct Container {
 }
 
 impl Container {
-    pub(super) fn open(url: &ContainerUrl) -> Result<Self, BlobError> {
+    pub(super) fn open(url: &ContainerUrl, authorities: Option<&[u8]>) -> Result<Self, BlobError> {
         // The HTTP client inside takes the process's TLS provider; ours everywhere is ring.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let first_label = url.host().split('.').next().unwrap_or_default();
@@ -40,6 +41,7 @@ impl Container {
             .with_allow_http(endpoint.starts_with("http://"))
             .with_connect_timeout(CONNECT_TIME_MAX)
             .with_timeout(CALL_TIME_MAX);
+        let client = trusting(client, authorities).map_err(remote)?;
         let retries = RetryConfig {
             max_retries: RETRIES_MAX,
             retry_timeout: CALL_TIME_MAX,

@@ -10,7 +10,7 @@ use crate::blob::name::BlobName;
 pub(super) enum Container {}
 
 impl Container {
-    pub(super) fn open(_: &ContainerUrl) -> Result<Self, BlobError> {
+    pub(super) fn open(_: &ContainerUrl, _: Option<&[u8]>) -> Result<Self, BlobError> {
         Err(BlobError::Remote(
             "this program reads and writes its own containers only; build it with --features cloud-storage".into(),
         ))

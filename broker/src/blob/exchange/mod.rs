@@ -33,7 +33,8 @@ enum Place {
 }
 
 impl SasContainer {
-    /// Reads the URL and, for a container of this hub, looks at its token. Connects to nobody.
+    /// Reads the URL and, for a container of this hub, looks at its token. Connects to nobody. `authorities` is PEM: who
+    /// vouches for a container elsewhere, besides the system's authorities.
     ///
     /// Errors: [`BlobError::ContainerUrl`] for what is no such URL, [`BlobError::Sas`] for a token of this hub that opens
     /// nothing, [`BlobError::Remote`] where this program was built to know no storage but its own.
@@ -41,13 +42,14 @@ impl SasContainer {
         service: &Arc<BlobService>,
         hostname: &str,
         sas_url: &str,
+        authorities: Option<&[u8]>,
         now: UnixMs,
     ) -> Result<Self, BlobError> {
         let url = ContainerUrl::parse(sas_url)?;
         let place = if url.is_of(hostname) {
             Place::Here(here::Container::open(service, &url, now)?)
         } else {
-            Place::Azure(azure::Container::open(&url)?)
+            Place::Azure(azure::Container::open(&url, authorities)?)
         };
         Ok(Self(place))
     }

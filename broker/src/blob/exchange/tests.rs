@@ -38,7 +38,7 @@ impl Hub {
     }
 
     fn open(&self, permissions: &str) -> SasContainer {
-        SasContainer::open(&self.service, "hub.test", &self.url(permissions), NOW).unwrap()
+        SasContainer::open(&self.service, "hub.test", &self.url(permissions), None, NOW).unwrap()
     }
 }
 
@@ -148,10 +148,10 @@ async fn a_token_permits_what_it_says_and_for_as_long() {
     assert_eq!(shown(hub.open("rw").delete(&blob(), NOW).await), no);
     let late = hub.open(ALL).read(&blob(), UNTIL).await.map(|_| ());
     assert_eq!(shown(late), Err(SasError::Expired));
-    let expired = SasContainer::open(&hub.service, "hub.test", &hub.url(ALL), UNTIL);
+    let expired = SasContainer::open(&hub.service, "hub.test", &hub.url(ALL), None, UNTIL);
     assert_eq!(shown(expired.map(|_| ())), Err(SasError::Expired));
     let forged = hub.url("r").replace("sp=r", "sp=rwd");
-    let forged = SasContainer::open(&hub.service, "hub.test", &forged, NOW);
+    let forged = SasContainer::open(&hub.service, "hub.test", &forged, None, NOW);
     assert_eq!(shown(forged.map(|_| ())), Err(SasError::Signature));
 }
 
@@ -180,7 +180,7 @@ async fn over_the_wire(hub: &Hub, permissions: &str) -> SasContainer {
         }
     });
     let url = hub.url(permissions).replace("https://hub.test", &format!("http://{address}"));
-    SasContainer::open(&hub.service, "hub.test", &url, NOW).unwrap()
+    SasContainer::open(&hub.service, "hub.test", &url, None, NOW).unwrap()
 }
 
 #[cfg(feature = "cloud-storage")]

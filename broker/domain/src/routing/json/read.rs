@@ -12,11 +12,12 @@ use crate::routing::{
     Routing, Storage, Webhook,
 };
 
-/// Defaults of a webhook's retries: about an hour and a half altogether.
+/// Defaults of a webhook's retries: some 35 minutes of pauses altogether, and below an hour if every request times out, for as
+/// long as a partition's events wait behind the first.
 const TIMEOUT_SECONDS: u64 = 30;
 const ATTEMPTS: u64 = 20;
 const PAUSE_SECONDS: u64 = 1;
-const PAUSE_SECONDS_MAX: u64 = 600;
+const PAUSE_SECONDS_MAX: u64 = 180;
 
 /// The original's default of the time; of the size its smallest, because a batch takes memory until it is written.
 const BATCH_SECONDS: u64 = 300;
