@@ -1,7 +1,8 @@
-"""X.509 certificates for devices, made as their owners would make them."""
+"""X.509 certificates for devices, and for servers that the hub calls, made as their owners would make them."""
 
 import datetime
 import hashlib
+import ipaddress
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -11,9 +12,10 @@ NOW = datetime.datetime.now(datetime.timezone.utc)
 
 
 class Certificate:
-    """A certificate and its key, written to `{directory}/{name}.pem` and `.key`."""
+    """A certificate and its key, written to `{directory}/{name}.pem` and `.key`; with `address` a server's."""
 
-    def __init__(self, directory, name, common_name=None, issuer=None, ca=False, days=30, algorithm=ec.SECP256R1):
+    def __init__(self, directory, name, common_name=None, issuer=None, ca=False, days=30, algorithm=ec.SECP256R1,
+                 address=None):
         self.key = ec.generate_private_key(algorithm())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name or name)])
         builder = (
@@ -24,8 +26,12 @@ class Certificate:
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         )
         if not ca:
+            use = x509.ExtendedKeyUsageOID
             builder = builder.add_extension(
-                x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+                x509.ExtendedKeyUsage([use.SERVER_AUTH if address else use.CLIENT_AUTH]), critical=False)
+        if address:
+            names = [x509.IPAddress(ipaddress.ip_address(address))]
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         self.certificate = builder.sign(issuer.key if issuer else self.key, hashes.SHA256())
         self.pem = self.certificate.public_bytes(serialization.Encoding.PEM).decode()
         self.key_pem = self.key.private_bytes(

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,10 +15,11 @@ SECRET = "a secret of the test's webhook"
 
 
 class Webhook:
-    """`answers` gives each request's status; `taken` are the events of the requests that got 200, in their order."""
+    """`answers` gives each request's status, `certificate` makes it an HTTPS server; `taken` are the events of the requests that got 200, in their order."""
 
-    def __init__(self, answers=lambda number, events: 200):
+    def __init__(self, answers=lambda number, events: 200, certificate=None):
         self.answers = answers
+        self.scheme = "https" if certificate else "http"
         self.requests = []
         self.taken = []
         self.forged = []
@@ -25,11 +27,17 @@ class Webhook:
         self.release = threading.Event()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.server.daemon_threads = True
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate.files)
+            # Each connection shakes hands in its own thread: a client that refuses must not stop the others.
+            self.server.socket = context.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.server.server_port}/events?source=hub"
+        return f"{self.scheme}://127.0.0.1:{self.server.server_port}/events?source=hub"
 
     def handler(self):
         webhook = self
