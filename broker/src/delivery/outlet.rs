@@ -88,18 +88,7 @@ impl Outlet {
     /// Returns once there is an event to deliver; what was delivered is noted meanwhile.
     pub(super) async fn wait(&mut self) {
         loop {
-            let log = *self.watch.borrow_and_update();
-            if log.first_sequence > self.next() {
-                let gone = log.first_sequence - self.next();
-                tracing::warn!(
-                    endpoint = self.endpoint,
-                    partition = self.number(),
-                    gone,
-                    "events became too old before they were delivered"
-                );
-                self.health.dropped(&self.endpoint, gone);
-                self.advance(log.first_sequence);
-            }
+            let log = self.skip_old();
             let due = self.saved_at + SAVE_EVERY;
             if self.saved < self.next() && due <= Instant::now() {
                 self.save().await;
@@ -116,6 +105,23 @@ impl Outlet {
                 changed(&mut self.watch).await;
             }
         }
+    }
+
+    /// Goes on behind events that became too old, which are counted. The log's counters now.
+    pub(super) fn skip_old(&mut self) -> EventLog {
+        let log = *self.watch.borrow_and_update();
+        if log.first_sequence > self.next() {
+            let gone = log.first_sequence - self.next();
+            tracing::warn!(
+                endpoint = self.endpoint,
+                partition = self.number(),
+                gone,
+                "events became too old before they were delivered"
+            );
+            self.health.dropped(&self.endpoint, gone);
+            self.advance(log.first_sequence);
+        }
+        log
     }
 
     /// Returns once events came or went.

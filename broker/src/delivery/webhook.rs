@@ -58,6 +58,9 @@ async fn deliver(
     mut events: Vec<Event>,
 ) {
     loop {
+        // What became too old meanwhile is not sent again.
+        outlet.skip_old();
+        events.retain(|event| event.sequence >= outlet.next());
         events.truncate(attempts.size());
         let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
         let end = last.sequence + 1;
