@@ -55,7 +55,7 @@ async def test_the_hub_s_own_name_leads_to_the_event_hub(hub, suffix):
 
         connection.handle = watch
         for prefix in ("amqps://localhost/messages/events/", "/messages/events/", "Messages/Events/"):
-            link = await session.receiver(prefix + suffix, credit=0)
+            link = await session.receiver(prefix + suffix, credit=1)
             condition, text = await link.until_detached()
             assert condition == "amqp:link:redirect" and text
             info = infos.pop()[2]

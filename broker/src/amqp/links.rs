@@ -35,6 +35,8 @@ pub(super) enum Link {
         target: Option<Box<str>>,
     },
     Receiver(Box<Receiver>),
+    /// Goes elsewhere as soon as its client grants credit.
+    Redirected(Box<Error>),
 }
 
 /// Answers that wait for credit, oldest first.
@@ -99,6 +101,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Some(Link::CbsReplies | Link::ManagementReplies { .. }) if drain => {
                 self.send_replies();
                 self.connection.drained(link);
+            }
+            Some(Link::Redirected(error)) => {
+                let error = (**error).clone();
+                self.detach(link, error);
             }
             Some(_) | None => {}
         }
@@ -200,7 +206,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         Ok((Link::Receiver(Box::new(receiver)), reply))
     }
 
-    /// Attaches and detaches with the way to the event hub: an attach that failed would not be taken for a redirect.
+    /// Attaches, and detaches with the way to the event hub: an attach that failed would not be taken for a redirect.
+    /// A receiver is detached only when it grants credit. Clients of rhea-promise, Azure IoT Explorer among them, begin to
+    /// look for the error after they have seen the attach: one that comes with it is lost to them.
     fn redirect(&mut self, link: LinkId, attach: &Attach, text: &str) {
         let options = &self.context.options;
         let below = address::relative(text).splitn(3, '/').nth(2).unwrap_or_default();
@@ -208,7 +216,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let error = eventhub::redirect(&options.hub_host, AMQPS_PORT, &path);
         let reply = AttachReply { max_message_size: REQUEST_BYTES_MAX, ..AttachReply::default() };
         self.connection.accept(link, attach, reply);
-        self.connection.detach(link, Some(error));
+        match attach.role {
+            Role::Sender => self.connection.detach(link, Some(error)),
+            Role::Receiver => self.links.insert(link, Link::Redirected(Box::new(error))),
+        }
     }
 
     fn on_transfer(&mut self, link: LinkId, delivery: u32, settled: bool, message: &Bytes) {
@@ -248,7 +259,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 Link::CbsRequests
                 | Link::CbsReplies
                 | Link::ManagementReplies { .. }
-                | Link::Receiver(_),
+                | Link::Receiver(_)
+                | Link::Redirected(_),
             )
             | None => {
                 return;

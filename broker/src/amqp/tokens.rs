@@ -113,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn detach_expired(&mut self) {
         let allowed = |link: &Link| match link {
-            Link::CbsRequests | Link::CbsReplies => true,
+            Link::CbsRequests | Link::CbsReplies | Link::Redirected(_) => true,
             Link::ManagementRequests | Link::ManagementReplies { .. } => {
                 self.authorize_management().is_ok()
             }

@@ -181,6 +181,15 @@ fn plain_reads_at_once_and_is_redirected_from_the_hubs_own_path() {
         for (handle, suffix) in [(1, "$management"), (2, "ConsumerGroups/g/Partitions/3")] {
             let address = format!("amqps://{HOST}/messages/events/{suffix}");
             client.attach(handle, Role::Receiver, &address).await;
+            // Some clients do not see what comes with the attach: not before they answered it.
+            client.attach(handle + 10, Role::Sender, "$management").await;
+            let later = |p: &Performative| match p {
+                Performative::Attach(attach) => attach.handle == handle + 10,
+                other => matches!(other, Performative::Detach(_)),
+            };
+            let read = client.expect(later).await;
+            assert!(matches!(read.0, Performative::Attach(_)), "{read:?}");
+            client.grant(handle, 0, 1).await;
             let read = client.expect(|p| matches!(p, Performative::Detach(_))).await;
             let Performative::Detach(detach) = read.0 else { panic!("a detach") };
             let error = detach.error.expect("an error");
