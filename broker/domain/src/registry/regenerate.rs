@@ -11,13 +11,16 @@ use crate::ids::{DeviceId, IdentityId, ModuleId};
 use crate::limits::{BULK_ITEMS_MAX, REGENERATE_JSON_BYTES_MAX};
 use crate::registry::import::ItemFault;
 
-/// `policyKey`: which of the two keys. Its words are not documented where the SDKs come from; tools use these.
+/// `policyKey`: which of the two keys. Each has the word of the service client in the `az iot` extension; the short ones of
+/// [`PolicyKey::parse`] are those of that tool's command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyKey {
-    /// `primary`: a new primary key.
+    /// `primaryKey`: a new primary key.
     Primary,
-    /// `secondary`: a new secondary key.
+    /// `secondaryKey`: a new secondary key.
     Secondary,
+    /// `both`: two new keys.
+    Both,
     /// `swap`: the keys change places, and none is new.
     Swap,
 }
@@ -26,17 +29,21 @@ impl PolicyKey {
     /// The word.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Primary => "primary",
-            Self::Secondary => "secondary",
+            Self::Primary => "primaryKey",
+            Self::Secondary => "secondaryKey",
+            Self::Both => "both",
             Self::Swap => "swap",
         }
     }
 
-    /// Reads the word, in any case.
+    /// Reads the word, in any case, with `Key` at its end or without.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Primary, Self::Secondary, Self::Swap]
-            .into_iter()
-            .find(|word| text.eq_ignore_ascii_case(word.as_str()))
+        let named = |key: &Self| {
+            let word = key.as_str();
+            let short = word.strip_suffix("Key").unwrap_or(word);
+            text.eq_ignore_ascii_case(word) || text.eq_ignore_ascii_case(short)
+        };
+        [Self::Primary, Self::Secondary, Self::Both, Self::Swap].into_iter().find(named)
     }
 
     /// The keys of an identity afterwards; `fresh` were made for it. Refused of one that has no keys.
@@ -54,6 +61,7 @@ impl PolicyKey {
         let (primary, secondary) = match self {
             Self::Primary => (&fresh.primary, secondary),
             Self::Secondary => (primary, &fresh.secondary),
+            Self::Both => (&fresh.primary, &fresh.secondary),
             Self::Swap => (secondary, primary),
         };
         Ok(SymmetricKeys { primary: primary.clone(), secondary: secondary.clone() })
@@ -88,10 +96,10 @@ impl RegenerateRequest {
         let wrong = |why: String| HubError::InvalidArgument(why);
         let body: Value = serde_json::from_slice(body)
             .map_err(|error| wrong(format!("the body is not JSON: {error}")))?;
-        let policy_key = body["policyKey"]
-            .as_str()
-            .and_then(PolicyKey::parse)
-            .ok_or_else(|| wrong("policyKey is none of primary, secondary, swap".into()))?;
+        let policy_key =
+            body["policyKey"].as_str().and_then(PolicyKey::parse).ok_or_else(|| {
+                wrong("policyKey is none of primaryKey, secondaryKey, both, swap".into())
+            })?;
         let items = body["devices"].as_array().filter(|items| !items.is_empty());
         let items = items.ok_or_else(|| wrong("devices is no list, or empty".into()))?;
         if items.len() > BULK_ITEMS_MAX {

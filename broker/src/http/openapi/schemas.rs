@@ -119,7 +119,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "type": "object",
                 "required": ["policyKey", "devices"],
                 "properties": {
-                    "policyKey": {"type": "string", "enum": ["primary", "secondary", "swap"]},
+                    "policyKey": {"type": "string", "enum": ["primaryKey", "secondaryKey", "both", "swap"]},
                     "devices": list("RegenerateItem"),
                 },
             }),
@@ -135,7 +135,7 @@ pub(super) fn schemas() -> Map<String, Value> {
             json!({
                 "type": "object",
                 "required": ["key"],
-                "properties": {"key": {"type": "string", "enum": ["primary", "secondary", "swap"]}},
+                "properties": {"key": {"type": "string", "enum": ["primaryKey", "secondaryKey", "both", "swap"]}},
             }),
         ),
         (

@@ -78,6 +78,8 @@ where
             let key = body["key"]
                 .as_str()
                 .and_then(PolicyKey::parse)
+                // Whoever uses a policy needs one key that still counts.
+                .filter(|key| *key != PolicyKey::Both)
                 .ok_or_else(|| HttpError::Json("key is none of primary, secondary, swap".into()))?;
             Ok(json_reply(&write(&hub.regenerate_policy_key(name, key).await?)))
         }

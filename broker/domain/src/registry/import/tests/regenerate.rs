@@ -12,9 +12,14 @@ fn keys(primary: &str, secondary: &str) -> SymmetricKeys {
 fn each_word_renews_or_swaps_its_keys() {
     let current = Authentication::Sas(keys("p", "s"));
     let fresh = keys("P", "S");
-    for (word, expected) in
-        [("Primary", keys("P", "s")), ("secondary", keys("p", "S")), ("SWAP", keys("s", "p"))]
-    {
+    for (word, expected) in [
+        ("Primary", keys("P", "s")),
+        ("primaryKey", keys("P", "s")),
+        ("secondary", keys("p", "S")),
+        ("SecondaryKEY", keys("p", "S")),
+        ("both", keys("P", "S")),
+        ("SWAP", keys("s", "p")),
+    ] {
         let rotated = PolicyKey::parse(word).unwrap().rotate(&current, &fresh).unwrap();
         assert!(rotated == expected, "{word}");
     }
@@ -22,7 +27,9 @@ fn each_word_renews_or_swaps_its_keys() {
         let refused = PolicyKey::Swap.rotate(&other, &fresh).unwrap_err();
         assert!(refused.to_string().contains(other.type_name()), "{refused}");
     }
-    assert_eq!(PolicyKey::parse("both"), None);
+    for no_word in ["", "Key", "Unknown", "bothKey", "swapKey"] {
+        assert_eq!(PolicyKey::parse(no_word), None, "{no_word}");
+    }
 }
 
 #[test]
@@ -43,7 +50,7 @@ fn a_request_has_a_fault_for_each_identity_that_is_none() {
     let rotated = [RotatedKeys { identity, keys: keys("p", "s") }];
     let fault = request.identities[2].clone().unwrap_err();
     let answer = request.result_json(&rotated, &[fault]);
-    assert_eq!(answer["policyKey"], "primary");
+    assert_eq!(answer["policyKey"], "primaryKey");
     let expected = json!([{"id": "d1", "moduleId": "m1", "primaryKey": "p", "secondaryKey": "s"}]);
     assert_eq!(answer["rotatedKeys"], expected);
     assert_eq!(answer["errors"][0]["id"], "d 2");
