@@ -144,6 +144,7 @@ impl Found {
                 etag,
                 model_id: self.presence.model_id.as_deref(),
                 device_scope: self.device.device_scope.as_deref(),
+                parent_scopes: &self.device.parent_scopes,
             },
             twin: &self.twin,
             configurations: Some(&self.twin.assigned).filter(|assigned| !assigned.is_empty()),

@@ -1,6 +1,8 @@
 //! The functions (service-protocols.md 2.7, 4.11). Twins and jobs have them all, too; the original has only IS_DEFINED
 //! there.
 
+use serde_json::Value;
+
 use super::datum::Datum;
 use super::evaluate::Row;
 use super::expression::Expression;
@@ -12,6 +14,7 @@ use crate::limits::QUERY_TEXT_BYTES_MAX;
 #[expect(missing_docs, reason = "each is the function of its name")]
 pub enum Function {
     Abs,
+    ArrayContains,
     AsNumber,
     Ceiling,
     Concat,
@@ -42,8 +45,9 @@ pub enum Function {
 use Function::*;
 
 /// Names, and how many arguments each takes.
-const FUNCTIONS: [(&str, Function, usize, usize); 28] = [
+const FUNCTIONS: [(&str, Function, usize, usize); 29] = [
     ("ABS", Abs, 1, 1),
+    ("ARRAY_CONTAINS", ArrayContains, 2, 2),
     ("AS_NUMBER", AsNumber, 1, 1),
     ("CEILING", Ceiling, 1, 1),
     ("CONCAT", Concat, 2, usize::MAX),
@@ -101,6 +105,12 @@ pub(super) fn call<'a>(
             number if number.is_u64() => Some(Datum::Number(number)),
             number => Datum::number(number.as_f64()?.abs()),
         },
+        ArrayContains => {
+            let Datum::Composite(array) = value(0)? else { return None };
+            let sought = value(1)?;
+            let equals = |element: &Value| Datum::from(element).equals(&sought) == Some(true);
+            Some(Datum::Bool(array.as_array()?.iter().any(equals)))
+        }
         Ceiling => Datum::number(number(0)?.ceil()),
         Exp => Datum::number(number(0)?.exp()),
         Floor => Datum::number(number(0)?.floor()),

@@ -16,12 +16,13 @@ pub enum Dialect {
 }
 
 /// The members of a twin row.
-const TWIN: [&str; 20] = [
+const TWIN: [&str; 22] = [
     "deviceId",
     "moduleId",
     "status",
     "statusReason",
     "statusUpdateTime",
+    "statusUpdatedTime",
     "connectionState",
     "connectionStateUpdatedTime",
     "lastActivityTime",
@@ -33,6 +34,7 @@ const TWIN: [&str; 20] = [
     "version",
     "modelId",
     "deviceScope",
+    "parentScopes",
     "x509Thumbprint",
     "tags",
     "properties",
@@ -125,13 +127,17 @@ fn resolve_job(steps: &mut [Step]) -> Result<(), String> {
     Ok(())
 }
 
-/// Takes away `devices.jobs.` of `devices.jobs.deviceId`, for each source its own name. No row has a member `devices`.
+/// Takes away `devices.jobs.` of `devices.jobs.deviceId`, for each source its own name, and for each also `devices.`, which
+/// the examples of the `az iot` extension write in front of a module's `deviceId`. No row has a member `devices`.
 fn remove_prefix(steps: &mut Vec<Step>, source: Source) {
-    let names: Vec<&str> = source.as_str().split('.').collect();
-    let is_prefix = steps.len() > names.len()
-        && names.iter().zip(steps.iter()).all(|(name, step)| is_named(Some(step), name));
-    if is_prefix {
-        steps.drain(..names.len());
+    for names in [source.as_str(), Source::Devices.as_str()] {
+        let names: Vec<&str> = names.split('.').collect();
+        let is_prefix = steps.len() > names.len()
+            && names.iter().zip(steps.iter()).all(|(name, step)| is_named(Some(step), name));
+        if is_prefix {
+            steps.drain(..names.len());
+            return;
+        }
     }
 }
 

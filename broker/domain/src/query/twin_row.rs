@@ -43,6 +43,8 @@ pub struct IdentityFacts<'a> {
     pub model_id: Option<&'a str>,
     /// `deviceScope`; undefined if there is none.
     pub device_scope: Option<&'a str>,
+    /// `parentScopes`; undefined if there are none.
+    pub parent_scopes: &'a [String],
 }
 
 /// One row. Times are texts as results show them ([`UnixMs::registry_time`]), so they compare as texts do.
@@ -68,6 +70,7 @@ impl Row for TwinRow<'_> {
                 Some(Datum::Bool(self.identity.iot_edge))
             }
             ("x509Thumbprint", rest) => self.thumbprint(rest),
+            ("parentScopes", rest) => self.parents(rest),
             (name, []) => self.scalar(name),
             _ => None,
         }
@@ -83,7 +86,8 @@ impl TwinRow<'_> {
             "moduleId" => Datum::text(identity.module?),
             "status" => Datum::text(identity.status.as_str()),
             "statusReason" => identity.status_reason.map_or(Datum::Null, Datum::text),
-            "statusUpdateTime" => time(identity.status_updated),
+            // The twin's name of it, and the identity's, by which Azure IoT Explorer asks.
+            "statusUpdateTime" | "statusUpdatedTime" => time(identity.status_updated),
             "connectionState" => {
                 Datum::text(if identity.connected { "Connected" } else { "Disconnected" })
             }
@@ -124,6 +128,15 @@ impl TwinRow<'_> {
             [Step::Name(name)] if name == "secondaryThumbprint" => {
                 Some(shown(&thumbprints.secondary).into())
             }
+            _ => None,
+        }
+    }
+
+    fn parents(&self, path: &[Step]) -> Option<Datum<'_>> {
+        let scopes = self.identity.parent_scopes;
+        match path {
+            [] => (!scopes.is_empty()).then(|| json!(scopes).into()),
+            [Step::Index(at)] => scopes.get(*at).map(|scope| Datum::text(scope)),
             _ => None,
         }
     }

@@ -4,6 +4,7 @@ use crate::HubError;
 use crate::auth::SymmetricKeys;
 use crate::device::{Authentication, DeviceIdentity};
 use crate::registry::request::{AuthenticationRequest, DeviceRequest, Fresh};
+use crate::registry::scope::scopes;
 
 /// The identity that a create makes; refused if the id exists.
 pub fn create(
@@ -15,6 +16,7 @@ pub fn create(
     if existing.is_some() {
         return Err(HubError::DeviceAlreadyExists(request.id.as_str().to_owned()));
     }
+    let (device_scope, parent_scopes) = scopes(None, request, &fresh.generation);
     Ok(DeviceIdentity {
         id: request.id.clone(),
         generation: fresh.generation.clone(),
@@ -24,8 +26,8 @@ pub fn create(
         status_updated: None,
         authentication: authentication(None, &request.authentication, &fresh.keys),
         iot_edge: request.iot_edge,
-        device_scope: request.device_scope.clone(),
-        parent_scopes: request.parent_scopes.clone(),
+        device_scope,
+        parent_scopes,
         created: fresh.now,
     })
 }

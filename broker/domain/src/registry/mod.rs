@@ -12,6 +12,7 @@ pub mod import;
 pub mod module;
 pub mod regenerate;
 pub mod request;
+mod scope;
 #[cfg(test)]
 mod tests;
 pub mod update;

@@ -5,6 +5,7 @@ use crate::device::DeviceIdentity;
 use crate::registry::create::authentication;
 use crate::registry::etag::IfMatch;
 use crate::registry::request::{DeviceRequest, Fresh};
+use crate::registry::scope::scopes;
 
 /// The identity after a full replacement of its mutable fields; its generation stays. Refused if there is none (404
 /// whatever the precondition says) or if its ETag is another.
@@ -19,6 +20,7 @@ pub fn update(
         existing.ok_or_else(|| HubError::DeviceNotFound(request.id.as_str().to_owned()))?;
     precondition.check(existing)?;
     let status_changed = existing.status != request.status;
+    let (device_scope, parent_scopes) = scopes(Some(existing), request, &existing.generation);
     Ok(DeviceIdentity {
         id: existing.id.clone(),
         generation: existing.generation.clone(),
@@ -32,8 +34,8 @@ pub fn update(
             &fresh.keys,
         ),
         iot_edge: request.iot_edge,
-        device_scope: request.device_scope.clone(),
-        parent_scopes: request.parent_scopes.clone(),
+        device_scope,
+        parent_scopes,
         created: existing.created,
     })
 }

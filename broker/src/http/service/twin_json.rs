@@ -41,6 +41,13 @@ pub fn write(view: &TwinView) -> Value {
     if let Value::Object(document) = &mut document {
         if let Some(module) = &view.module {
             document.insert("moduleId".into(), module.id.as_str().into());
+        } else {
+            if let Some(scope) = &device.device_scope {
+                document.insert("deviceScope".into(), scope.as_str().into());
+            }
+            if !device.parent_scopes.is_empty() {
+                document.insert("parentScopes".into(), json!(device.parent_scopes));
+            }
         }
         document.extend(view.twin.service_view());
     }

@@ -156,7 +156,7 @@ fn every_field_survives_the_command_and_the_store() {
             status_reason: Some("reason".into()),
             authentication: request,
             iot_edge: true,
-            device_scope: Some("scope".into()),
+            device_scope: Some("ms-azure-iot-edge://d-1".into()),
             parent_scopes: vec!["one".into(), "two".into()],
         };
         rig.apply_one(put(PutMode::Create, request, 7));
@@ -169,7 +169,7 @@ fn every_field_survives_the_command_and_the_store() {
             status_updated: None,
             authentication: expected,
             iot_edge: true,
-            device_scope: Some("scope".into()),
+            device_scope: Some("ms-azure-iot-edge://d-1".into()),
             parent_scopes: vec!["one".into(), "two".into()],
             created: UnixMs(7),
         };

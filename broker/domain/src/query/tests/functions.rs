@@ -4,8 +4,10 @@ use super::*;
 
 #[track_caller]
 fn check(cases: &[(&str, &str)]) {
-    let row =
-        document(r#"{"tags": {"s": "H\u00e9llo", "n": 2.5, "o": {}, "l": [], "null": null}}"#);
+    let row = document(
+        r#"{"tags": {"s": "H\u00e9llo", "n": 2.5, "o": {}, "l": [], "null": null,
+            "many": [1, 2, "b", null, [], {}]}}"#,
+    );
     for (text, expected) in cases {
         assert_eq!(value_of(text, &row), *expected, "{text}");
     }
@@ -94,6 +96,16 @@ fn of_strings_by_characters() {
         ("ENDSWITH(tags.s, 'x')", "false"),
         ("CONTAINS(tags.s, '\u{e9}l')", "true"),
         ("CONTAINS(tags.s, 1)", "undefined"),
+        ("ARRAY_CONTAINS(tags.l, 1)", "false"),
+        ("ARRAY_CONTAINS(tags.many, 2.0)", "true"),
+        ("array_contains(tags.many, 'b')", "true"),
+        ("ARRAY_CONTAINS(tags.many, null)", "true"),
+        ("ARRAY_CONTAINS(tags.many, 'B')", "false"),
+        ("ARRAY_CONTAINS(tags.many, tags.l)", "false"),
+        ("ARRAY_CONTAINS(tags.many, tags.nothing)", "undefined"),
+        ("ARRAY_CONTAINS(tags.o, 1)", "undefined"),
+        ("ARRAY_CONTAINS(tags.s, 'H')", "undefined"),
+        ("ARRAY_CONTAINS(tags.nothing, 1)", "undefined"),
         ("CONTAINS(LOWER(tags.s), CONCAT('h', '\u{e9}'))", "true"),
     ]);
 }

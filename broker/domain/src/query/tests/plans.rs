@@ -68,6 +68,7 @@ fn jobs_are_found_by_job_or_device() {
     for (condition, expected) in [
         ("jobId = 'j'", "jobs j"),
         ("devices.jobs.deviceId = 'd' AND jobId = 'j'", "devices d"),
+        ("devices.deviceId = 'd' AND jobId = 'j'", "devices d"),
         ("status = 'completed'", "scan"),
         ("status = 'completed' AND jobId IN ['j', 'k']", "jobs j k"),
     ] {
@@ -76,6 +77,18 @@ fn jobs_are_found_by_job_or_device() {
     }
     let devices = query("SELECT * FROM devices WHERE jobId = 'j'");
     assert_eq!(devices.plan(&indexed()), Plan::Scan);
+}
+
+#[test]
+fn modules_are_found_by_their_device_however_it_is_written() {
+    for name in
+        ["deviceId", "DEVICEID", "devices.modules.deviceId", "devices.deviceId", "Devices.deviceid"]
+    {
+        let query = query(&format!("SELECT * FROM devices.modules WHERE {name} = 'd'"));
+        assert_eq!(shown(&query.plan(&indexed())), "devices d", "{name}");
+    }
+    let unknown = query("SELECT * FROM devices.modules WHERE modules.deviceId = 'd'");
+    assert_eq!(unknown.plan(&indexed()), Plan::Scan);
 }
 
 #[test]

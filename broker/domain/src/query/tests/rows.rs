@@ -37,6 +37,7 @@ fn facts(authentication: &Authentication) -> IdentityFacts<'_> {
         etag: "e1",
         model_id: None,
         device_scope: None,
+        parent_scopes: &[],
     }
 }
 
@@ -73,7 +74,8 @@ fn a_devices_row_has_all_that_services_see_of_its_twin() {
             ("moduleId", None),
             ("status", Some(json!("enabled"))),
             ("statusReason", Some(json!(null))),
-            ("statusUpdateTime", Some(never)),
+            ("statusUpdateTime", Some(never.clone())),
+            ("StatusUpdatedTime", Some(never)),
             ("connectionState", Some(json!("Connected"))),
             ("connectionStateUpdatedTime", Some(now.clone())),
             ("lastActivityTime", Some(now)),
@@ -95,6 +97,8 @@ fn a_devices_row_has_all_that_services_see_of_its_twin() {
             ("version", Some(json!(3))),
             ("modelId", Some(json!(""))),
             ("deviceScope", None),
+            ("parentScopes", None),
+            ("array_contains(parentScopes, 's')", None),
             ("nothing", None),
             ("deviceId.x", None),
             ("configurations", Some(json!({"cfg-1": {"status": "Applied"}}))),
@@ -137,6 +141,28 @@ fn a_rows_sections_have_versions_and_metadata() {
             ("properties[0]", None),
             ("configurations", None),
             ("IS_DEFINED(x509Thumbprint.primaryThumbprint)", Some(json!(true))),
+        ],
+    );
+}
+
+#[test]
+fn a_childs_row_names_its_parent() {
+    let (twin, parents) = (Twin::new(NOW), ["s".to_owned()]);
+    let identity = IdentityFacts {
+        device_scope: Some("s"),
+        parent_scopes: &parents,
+        ..facts(&Authentication::None)
+    };
+    let row = TwinRow { identity, twin: &twin, configurations: None };
+    check(
+        &row,
+        &[
+            ("parentscopes", Some(json!(["s"]))),
+            ("parentScopes[0]", Some(json!("s"))),
+            ("parentScopes[1]", None),
+            ("parentScopes.x", None),
+            ("array_contains(parentScopes, 's')", Some(json!(true))),
+            ("ARRAY_CONTAINS(parentScopes, 't')", Some(json!(false))),
         ],
     );
 }
