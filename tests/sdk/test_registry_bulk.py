@@ -137,7 +137,7 @@ def test_keys_of_many_are_renewed_at_once(hub):
     device = hub.device("bulk-keys")
     module = device.add_module("m")
     answer = regenerate(hub, "primary", {"id": device.id}, {"id": device.id, "moduleId": "m"}, {"id": "bulk-nobody"})
-    assert answer.status == 200 and answer.json["policyKey"] == "primary", answer
+    assert answer.status == 200 and answer.json["policyKey"] == "primaryKey", answer
     first, second = answer.json["rotatedKeys"]
     assert (first["id"], first["moduleId"]) == (device.id, None)
     assert first["primaryKey"] != device.primary and first["secondaryKey"] == device.secondary
@@ -148,8 +148,10 @@ def test_keys_of_many_are_renewed_at_once(hub):
     assert keys == {"primaryKey": first["primaryKey"], "secondaryKey": first["secondaryKey"]}
     swapped = regenerate(hub, "swap", {"id": device.id}).json["rotatedKeys"][0]
     assert (swapped["primaryKey"], swapped["secondaryKey"]) == (first["secondaryKey"], first["primaryKey"])
+    both = regenerate(hub, "both", {"id": device.id}).json["rotatedKeys"][0]
+    assert not {both["primaryKey"], both["secondaryKey"]} & {first["primaryKey"], first["secondaryKey"]}
 
 
 def test_a_request_for_keys_that_is_none_is_refused(hub):
-    for body in (b"", b"[]", {"policyKey": "both", "devices": [{"id": "d"}]}, {"policyKey": "primary", "devices": []}):
+    for body in (b"", b"[]", {"policyKey": "third", "devices": [{"id": "d"}]}, {"policyKey": "primary", "devices": []}):
         error(hub.registry.request("POST", "/devices/keys/regenerate", body), 400, "ArgumentInvalid")
