@@ -184,6 +184,22 @@ def test_a_connected_device_is_told(hub, start):
     assert patch["told"] == 5, patch
 
 
+def test_a_condition_on_the_connection_follows_it(hub, start):
+    device = hub.device("cfg-here")
+    tag(hub, device, here=1)
+    here = {"targetCondition": "tags.here = 1 AND connectionState = 'Connected'", "content": {"deviceContent": device_content(here=5)}}
+    away = {"targetCondition": "tags.here = 1 AND connectionState = 'Disconnected'", "content": {"deviceContent": device_content(away=6)}}
+    for name, body in (("here", here), ("away", away)):
+        assert hub.registry.request("PUT", f"/configurations/{name}", body).status == 201
+    until(lambda: desired(hub, device) == {"away": 6}, "it is away")
+    for _ in range(2):
+        program = start(KINDS[0], device)
+        until(lambda: desired(hub, device) == {"here": 5}, "it is here")
+        assert (status(hub, device, "here"), status(hub, device, "away")) == ("Applied", None)
+        program.close()
+        until(lambda: desired(hub, device) == {"away": 6}, "it is away again")
+
+
 @pytest.mark.parametrize("headers, status", [({"If-Match": '"MQ=="'}, 404), ({}, 400)])
 def test_bad_puts_change_nothing(hub, headers, status):
     body = {"content": {"deviceContent": {"tags.a": 1}}} if status == 400 else {"content": {"deviceContent": {}}}
