@@ -73,7 +73,10 @@ impl<S: AsyncRead + Unpin> Inner<S> {
 
 /// The client of a request. Cheap to clone.
 #[derive(Clone)]
-pub struct Client(Arc<dyn Fn(&mut Context<'_>) -> Poll<()> + Send + Sync>);
+pub struct Client(Arc<Look>);
+
+/// Whether the stream has ended.
+type Look = dyn Fn(&mut Context<'_>) -> Poll<()> + Send + Sync;
 
 impl Client {
     /// Returns a moment after the client closed its side of the connection, or it broke.

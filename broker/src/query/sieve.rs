@@ -18,6 +18,9 @@ use crate::partition::records;
 /// Where fewer rows than each eighth are wanted, looking them up is less work than passing all the others.
 const DENSE: usize = 8;
 
+/// As candidates hold it.
+type Boxed = Box<Found>;
+
 /// What goes through it is taken if it meets the condition.
 pub(super) struct Sieve<'a> {
     pub(super) selection: &'a Selection,
@@ -78,7 +81,7 @@ impl Sieve<'_> {
         self.one_by_one(met.into_iter().map(Candidate::Twin).collect())
     }
 
-    fn with_presences(&self, rows: Vec<Box<Found>>) -> Result<Vec<Box<Found>>, HubError> {
+    fn with_presences(&self, rows: Vec<Boxed>) -> Result<Vec<Boxed>, HubError> {
         let (store, group) = (self.owner.store(), self.owner.partition().group());
         let mut read = Vec::with_capacity(rows.len());
         let rows = rows.into_iter().map(|row| (row.identity(), row)).collect();
@@ -91,7 +94,7 @@ impl Sieve<'_> {
         Ok(read)
     }
 
-    fn sift_with_twins(&mut self, rows: Vec<Box<Found>>) -> Result<Taken, HubError> {
+    fn sift_with_twins(&mut self, rows: Vec<Boxed>) -> Result<Taken, HubError> {
         let (store, group) = (self.owner.store(), self.owner.partition().group());
         let rows = rows.into_iter().map(|row| (row.identity(), row)).collect();
         let mut outcome = Ok(Taken::Yes);
