@@ -94,7 +94,7 @@ fn what_is_left_out_has_a_default() {
             }],
             "webhooks": [{
                 "name": "h", "url": "http://localhost:8080", "secret": "0123456789abcdef", "timeoutInSeconds": 30,
-                "maxDeliveryCount": 20, "retryDelayInSeconds": 1, "maxRetryDelayInSeconds": 600,
+                "maxDeliveryCount": 20, "retryDelayInSeconds": 1, "maxRetryDelayInSeconds": 180,
             }],
         })
     );
