@@ -21,11 +21,19 @@ impl AckMode {
         (self != Self::None).then(|| self.as_str())
     }
 
-    /// Reads a value of `iothub-ack`, in any letter case; the empty value means none.
+    /// Reads a value of `iothub-ack`, in any letter case; the empty value means none. Java's service SDK sends the names of
+    /// its constants, which have an `only` behind them.
     pub fn parse(text: &str) -> Option<Self> {
-        let known = [Self::None, Self::Positive, Self::Negative, Self::Full];
-        let mode = known.into_iter().find(|mode| text.eq_ignore_ascii_case(mode.as_str()));
-        mode.or_else(|| text.is_empty().then_some(Self::None))
+        let known = [
+            ("", Self::None),
+            (Self::None.as_str(), Self::None),
+            (Self::Positive.as_str(), Self::Positive),
+            ("positiveonly", Self::Positive),
+            (Self::Negative.as_str(), Self::Negative),
+            ("negativeonly", Self::Negative),
+            (Self::Full.as_str(), Self::Full),
+        ];
+        known.into_iter().find(|(name, _)| text.eq_ignore_ascii_case(name)).map(|(_, mode)| mode)
     }
 }
 
