@@ -114,12 +114,10 @@ impl HttpError {
     /// The answer to send. `tracking_id` finds the request in the log; `now` is wall time.
     pub fn reply(&self, tracking_id: u128, now: OffsetDateTime) -> Reply {
         let face = self.face();
-        let stamp = now
-            .format(format_description!("[month]/[day]/[year] [hour]:[minute]:[second]"))
-            .unwrap_or_default();
+        let (message, exception) = self.texts(face, tracking_id, now);
         let body = json!({
-            "Message": self.message(face, tracking_id, now),
-            "ExceptionMessage": format!("Tracking ID:{tracking_id:032x}-G:0-TimeStamp:{stamp}"),
+            "Message": message,
+            "ExceptionMessage": exception,
             "errorCode": face.code,
         });
         let mut reply = Reply::new(Full::new(body.to_string().into()));
@@ -142,27 +140,37 @@ impl HttpError {
 }
 
 impl HttpError {
-    /// What SDKs parse. Direct methods that failed speak the second dialect: JSON in a string (service-protocols.md 2.2).
-    fn message(&self, face: Face, tracking_id: u128, now: OffsetDateTime) -> String {
+    /// `Message`, which SDKs parse, and `ExceptionMessage`. Direct methods that failed speak the second dialect: JSON in a
+    /// string, and no exception beside it, because Java's SDK appends that to the JSON before it reads the code from it
+    /// (service-protocols.md 2.2).
+    fn texts(&self, face: Face, tracking_id: u128, now: OffsetDateTime) -> (String, String) {
         let waited = match self {
             Self::Hub(
                 HubError::NotOnline { waited_seconds } | HubError::MethodTimeout { waited_seconds },
             ) => *waited_seconds,
             Self::Hub(HubError::DeviceWentAway) => 0,
-            _ => return format!("ErrorCode:{};{self}", face.name),
+            _ => {
+                let stamp = now
+                    .format(format_description!("[month]/[day]/[year] [hour]:[minute]:[second]"))
+                    .unwrap_or_default();
+                return (
+                    format!("ErrorCode:{};{self}", face.name),
+                    format!("Tracking ID:{tracking_id:032x}-G:0-TimeStamp:{stamp}"),
+                );
+            }
         };
         let stamp = now
             .format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z"))
             .unwrap_or_default();
         let (hours, minutes, seconds) = (waited / 3600, waited / 60 % 60, waited % 60);
-        json!({
+        let message = json!({
             "errorCode": face.code,
             "trackingId": format!("{tracking_id:032x}-G:0-TimeStamp:{stamp}"),
             "message": self.to_string(),
             "info": {"timeout": format!("{hours:02}:{minutes:02}:{seconds:02}")},
             "timestampUtc": stamp,
-        })
-        .to_string()
+        });
+        (message.to_string(), String::new())
     }
 }
 
@@ -203,5 +211,21 @@ mod tests {
             assert_eq!(reply.headers()["iothub-errorcode"], name);
             assert_eq!(reply.status(), face.status);
         }
+    }
+
+    #[test]
+    fn only_errors_of_direct_methods_are_json_in_the_message_and_have_no_exception() {
+        let texts = |error: HubError| {
+            let error = HttpError::from(error);
+            error.texts(error.face(), 7, OffsetDateTime::UNIX_EPOCH)
+        };
+        let (message, exception) = texts(HubError::NotOnline { waited_seconds: 3661 });
+        let message: serde_json::Value = serde_json::from_str(&message).unwrap();
+        assert_eq!(message["errorCode"], 404103);
+        assert_eq!(message["info"]["timeout"], "01:01:01");
+        assert_eq!(exception, "");
+        let (message, exception) = texts(HubError::DeviceNotFound("d1".into()));
+        assert!(message.starts_with("ErrorCode:DeviceNotFound;"), "{message}");
+        assert!(exception.starts_with("Tracking ID:"), "{exception}");
     }
 }
