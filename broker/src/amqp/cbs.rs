@@ -17,6 +17,9 @@ use super::requests::{Answer, Request};
 /// Types that say "this is a SAS token".
 const SAS_TOKEN_TYPE: &str = "servicebus.windows.net:sastoken";
 
+/// What a token counts as put for that came with a request.
+const MANAGEMENT: &str = "$management";
+
 /// A token that somebody shows.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
@@ -128,6 +131,17 @@ pub(super) fn plain(
         }
     };
     Ok(shown(Shower::Identities(vec![identity], None)))
+}
+
+/// Reads a token of a policy that a `$management` request brings along (service-protocols.md 4.3).
+pub(super) fn brought(
+    token: &str,
+    context: &AmqpContext,
+    now: UnixMs,
+) -> Result<(Shown, Principal), HubError> {
+    let principal = verify(token, context, now)?.1?;
+    let bearer = Shower::Policy(principal.clone());
+    Ok((Shown { audience: MANAGEMENT.to_owned(), token: token.to_owned(), bearer }, principal))
 }
 
 type Verified = (SasToken, Result<Principal, HubError>);

@@ -153,8 +153,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         match (address, attach.role) {
             (Address::Cbs, Role::Sender) => Ok((Link::CbsRequests, requests)),
             (Address::Cbs, Role::Receiver) => Ok((Link::CbsReplies, replies)),
+            // What may be asked, each request tells by itself.
             (Address::Management { .. }, role) => {
-                self.authorize_management()?;
                 let target = attach.target.as_ref().and_then(|target| target.address.as_ref());
                 let target = target.map(|target| target.as_str().into());
                 Ok(match role {
@@ -188,7 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let found = eventhub::find(built_in, entity);
         self.authorize(&eventhub::paths(&**found.as_ref().unwrap_or(built_in), group, partition))?;
         let Some(events) = found else {
-            let text = format!("there is no event hub {entity:?}");
+            let text = eventhub::missing("event hub", entity);
             return Err(Error::new(condition::NOT_FOUND, text));
         };
         let receivers = self.links.values().filter(|link| matches!(link, Link::Receiver(_)));
@@ -241,20 +241,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let Ok(request) = request else { return };
         let answer = match self.links.get(link) {
-            Some(Link::ManagementRequests) => {
-                let asked = eventhub::asked(&request, &self.context.options.events);
-                asked.map_or_else(
-                    |refusal| refusal,
-                    |source| match self.authorize(&eventhub::management_paths(&*source)) {
-                        Ok(()) => eventhub::answer(&request, &*source),
-                        Err(error) => Answer::failed(
-                            401,
-                            Some(condition::UNAUTHORIZED_ACCESS),
-                            &error.to_string(),
-                        ),
-                    },
-                )
-            }
+            Some(Link::ManagementRequests) => self.answer_management(&request),
             Some(
                 Link::CbsRequests
                 | Link::CbsReplies
@@ -267,6 +254,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
         };
         self.reply(link, &request, &answer);
+    }
+
+    /// Answers a question about an event log. What the connection's tokens do not allow, the token that the question brings
+    /// may: Java's SDK puts none for `$management` (service-protocols.md 4.3).
+    fn answer_management(&mut self, request: &Request) -> Answer {
+        let answer = match (self.managed(request), request.text("security_token")) {
+            (Err(_), Some(token)) => match self.on_brought(token) {
+                Ok(()) => self.managed(request),
+                Err(refused) => return refused,
+            },
+            (answer, _) => answer,
+        };
+        let unauthorized = Some(condition::UNAUTHORIZED_ACCESS);
+        answer.unwrap_or_else(|error| Answer::failed(401, unauthorized, &error.to_string()))
+    }
+
+    /// The answer as far as the connection's tokens go. Who may ask about nothing is not told what there is.
+    fn managed(&self, request: &Request) -> Result<Answer, Error> {
+        self.authorize_management()?;
+        match eventhub::asked(request, &self.context.options.events) {
+            Err(refusal) => Ok(refusal),
+            Ok(source) => {
+                self.authorize(&eventhub::management_paths(&*source))?;
+                Ok(eventhub::answer(request, &*source))
+            }
+        }
     }
 
     /// Sends the answer to a request that came on `link`, now or when there is credit.

@@ -72,6 +72,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
+    /// Takes a token that a request brought along, as if it had been put for `$management`.
+    pub(super) fn on_brought(&mut self, token: &str) -> Result<(), Answer> {
+        let verdict = cbs::brought(token, &self.context, wall_clock());
+        metrics::token(verdict.is_ok());
+        let (shown, principal) = verdict.map_err(|error| {
+            tracing::debug!(%error, "credentials refused");
+            let unauthorized = Some(condition::UNAUTHORIZED_ACCESS);
+            Answer::failed(asking::status(&error), unauthorized, &error.to_string())
+        })?;
+        self.grant(&Good::of_policy(shown, principal))
+    }
+
     fn grant(&mut self, good: &Good) -> Result<(), Answer> {
         let (now, bearer) = (wall_clock(), good.bearer.clone());
         let put = self.grants.put(&good.audience, bearer, &good.token, good.expires, now);

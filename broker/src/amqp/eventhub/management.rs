@@ -5,9 +5,9 @@ use std::sync::Arc;
 use ironhub_domain::partition::EventLog;
 use ironhub_wire::amqp::{Array, Map, Text, Value, condition};
 
-use super::EventSource;
 use super::receive::parse_partition;
 use super::render::{last_offset, last_sequence, long};
+use super::{EventSource, missing};
 use crate::amqp::address;
 use crate::amqp::requests::{Answer, Request};
 
@@ -50,10 +50,8 @@ pub(in crate::amqp) fn asked(
     built_in: &Arc<dyn EventSource>,
 ) -> Result<Arc<dyn EventSource>, Answer> {
     let Some(name) = request.text("name") else { return Ok(built_in.clone()) };
-    find(built_in, name).ok_or_else(|| {
-        let text = format!("there is no event hub {name:?}");
-        Answer::failed(404, Some(condition::NOT_FOUND), &text)
-    })
+    find(built_in, name)
+        .ok_or_else(|| Answer::failed(404, Some(condition::NOT_FOUND), &missing("event hub", name)))
 }
 
 /// Names of where an event log's properties are asked for, for a token's scope.
@@ -80,8 +78,7 @@ fn partition(request: &Request, source: &dyn EventSource) -> Answer {
     let id = request.text("partition").unwrap_or("");
     let number = parse_partition(id).filter(|number| *number < source.partition_count());
     let Some(watch) = number.and_then(|number| source.watch(number)) else {
-        let text = format!("there is no partition {id:?}");
-        return Answer::failed(404, Some(condition::NOT_FOUND), &text);
+        return Answer::failed(404, Some(condition::NOT_FOUND), &missing("partition", id));
     };
     let log: EventLog = *watch.borrow();
     let map = Map::default()

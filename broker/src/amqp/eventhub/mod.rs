@@ -16,3 +16,9 @@ pub(super) use receive::{Attached, Receiver, attach, paths};
 pub use receivers::Receivers;
 pub(super) use redirect::redirect;
 pub use source::EventSource;
+
+/// What is told of an event hub, a consumer group or a partition that does not exist. By the second sentence Java's SDK knows
+/// that asking again is of no use.
+pub(super) fn missing(what: &str, name: &str) -> String {
+    format!("there is no {what} {name:?}. The messaging entity {name:?} could not be found")
+}

@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use super::filter::start_position;
 use super::receivers::{Claim, Place, Seat};
 use super::render::render;
-use super::{EventSource, Receivers};
+use super::{EventSource, Receivers, missing};
 use crate::amqp::{address, errors, metrics};
 
 /// Encoded bytes of events that one read asks for.
@@ -83,8 +83,7 @@ pub(in crate::amqp) fn attach(
     partition: &str,
 ) -> Result<Attached, Error> {
     if !source.has_consumer_group(group) {
-        let text = format!("there is no consumer group {group:?}");
-        return Err(Error::new(condition::NOT_FOUND, text));
+        return Err(Error::new(condition::NOT_FOUND, missing("consumer group", group)));
     }
     let number = parse_partition(partition).filter(|number| *number < source.partition_count());
     let found = number.and_then(|number| Some((number, source.watch(number)?)));

@@ -79,7 +79,7 @@ fn without_a_token_only_cbs_is_open() {
         let mut client = hub.connect().await;
         let refused = ("detach", "amqp:unauthorized-access".to_owned());
         for (handle, address) in
-            (2..).zip(["$management", &partition("$Default/Partitions/0"), "/messages/nowhere"])
+            (2..).zip([partition("$Default/Partitions/0").as_str(), "/messages/nowhere"])
         {
             client.attach(handle, Role::Receiver, address).await;
             assert_eq!(client.fault().await, refused, "{address}");

@@ -3,9 +3,9 @@ use std::time::Duration;
 use ironhub_wire::amqp::frame::{AMQP_HEADER, FrameKind, SASL_HEADER, put_frame};
 use ironhub_wire::amqp::performative::Performative;
 use ironhub_wire::amqp::sasl::{SaslCode, SaslFrame};
-use ironhub_wire::amqp::{Role, Symbol};
+use ironhub_wire::amqp::{MessageId, Role, Symbol, Value};
 
-use super::client::Client;
+use super::client::{Client, status};
 use super::hub::{HOST, Hub, KEY, run};
 use crate::client::sas::{KeyForm, token};
 
@@ -70,18 +70,57 @@ fn policies_without_service_connect_and_narrow_scopes_read_nothing() {
             let mut client = hub.connect().await;
             client.open_cbs().await;
             assert_eq!(client.put_token(resource, policy, 3600).await, 200);
-            for address in [PARTITION, "$management"] {
-                client.attach(2, Role::Receiver, address).await;
-                let refused = ("detach", "amqp:unauthorized-access".to_owned());
-                assert_eq!(client.fault().await, refused, "{policy} {address}");
-                let detach = ironhub_wire::amqp::performative::Detach {
-                    handle: 2,
-                    closed: true,
-                    error: None,
-                };
-                client.write(super::client::CHANNEL, Performative::Detach(detach), b"").await;
-            }
+            client.attach(2, Role::Receiver, PARTITION).await;
+            let refused = ("detach", "amqp:unauthorized-access".to_owned());
+            assert_eq!(client.fault().await, refused, "{policy}");
+            manage(&mut client).await;
+            assert_eq!(ask(&mut client, "hub1", None).await, 401, "{policy}");
         }
+    });
+}
+
+async fn manage(client: &mut Client) {
+    client.attach(3, Role::Sender, "$management").await;
+    client.attach(4, Role::Receiver, "$management").await;
+    client.grant(4, 0, 100).await;
+}
+
+/// The status of a question about an event hub that brings this token.
+async fn ask(client: &mut Client, name: &str, token: Option<&str>) -> i64 {
+    let mut keys = vec![("operation", "READ"), ("type", "com.microsoft:eventhub"), ("name", name)];
+    keys.extend(token.map(|token| ("security_token", token)));
+    client.request(3, MessageId::Ulong(1), &keys, &Value::Null).await;
+    status(&client.message(4).await)
+}
+
+#[test]
+fn a_question_may_bring_its_own_token() {
+    run(|| async {
+        let hub = Hub::new(|options| options.handshake_timeout = Duration::from_millis(500));
+        let mut client = hub.connect().await;
+        manage(&mut client).await;
+        let of = |resource: &str, policy: &str, end| {
+            token(resource, policy, KEY, KeyForm::Text, end).expect("a token")
+        };
+        let entity = format!("sb://{HOST}/hub1");
+        for bad in [
+            of(&entity, "device", FAR),
+            of(&entity, "service", 1_000_000_000),
+            of(&format!("{entity}/ConsumerGroups/g"), "service", FAR),
+            of(&format!("{HOST}/devices/dev1"), "iothubowner", FAR),
+            "Bearer x".to_owned(),
+        ] {
+            assert_eq!(ask(&mut client, "hub1", Some(&bad)).await, 401, "{bad}");
+            // Nor is one who may ask about nothing told what there is.
+            assert_eq!(ask(&mut client, "elsewhere", Some(&bad)).await, 401, "{bad}");
+        }
+        assert_eq!(ask(&mut client, "hub1", None).await, 401);
+        let good = of(&entity, "service", FAR);
+        assert_eq!(ask(&mut client, "hub1", Some(&good)).await, 200);
+        // It counts like one that was put: for what comes later, and in time.
+        assert_eq!(ask(&mut client, "elsewhere", None).await, 404);
+        client.attach(2, Role::Receiver, PARTITION).await;
+        client.expect(|p| matches!(p, Performative::Attach(a) if a.handle == 2)).await;
     });
 }
 
