@@ -5,9 +5,9 @@
 //! that, for the operations of `sp`, until `se`.
 //!
 //! ```text
-//! ?sv=2024-11-04&sr=b&sp=rw&se=2026-11-23T02%3A00%3A00.000Z&sig={base64url}           one blob
-//! ?sv=2024-11-04&sr=c&sp=rcwl&se=2026-11-23T02%3A00%3A00.000Z&sig={base64url}         one container
-//! ?sv=2024-11-04&ss=b&srt=sco&sp=rwdlc&se=9999-12-31T00%3A00%3A00.000Z&sig={base64url} everything
+//! ?sv=2024-11-04&sr=b&sp=rw&se=2026-11-23T02%3A00%3A00Z&sig={base64url}           one blob
+//! ?sv=2024-11-04&sr=c&sp=rcwl&se=2026-11-23T02%3A00%3A00Z&sig={base64url}         one container
+//! ?sv=2024-11-04&ss=b&srt=sco&sp=rwdlc&se=9999-12-31T00%3A00%3A00Z&sig={base64url} everything
 //! ```
 
 use std::fs;
@@ -151,7 +151,7 @@ impl SasKey {
     /// The query of a URL that opens `resource` for the operations in `permissions`, `?` included. The same for the
     /// same arguments.
     pub fn token(&self, resource: Resource<'_>, permissions: &str, expires: UnixMs) -> String {
-        let until = expires.iso8601();
+        let until = end(expires);
         let kind = match resource {
             Resource::Account => format!("ss={}&srt={}", EVERYTHING.0, EVERYTHING.1),
             Resource::Container(_) => format!("sr={ONE_CONTAINER}"),
@@ -220,6 +220,12 @@ impl SasKey {
     }
 }
 
+/// `se` as Azure writes it: whole seconds, rounded up. Java's storage SDK reads the time and writes it anew without a fraction,
+/// which would not be what was signed.
+fn end(expires: UnixMs) -> String {
+    UnixMs(expires.0.div_ceil(1000).saturating_mul(1000)).iso8601().replace(".000Z", "Z")
+}
+
 /// The resource that a token must have been signed for, if it is of a kind that can open what is asked for.
 fn signed_resource<'a>(asked: Resource<'a>, query: &Query) -> Option<Resource<'a>> {
     match (query.only("sr"), asked) {
@@ -242,7 +248,7 @@ mod tests {
     use super::*;
 
     const NOW: UnixMs = UnixMs(1_767_323_045_678);
-    const UNTIL: UnixMs = UnixMs(NOW.0 + 60_000);
+    const UNTIL: UnixMs = UnixMs(1_767_323_106_000);
 
     fn name(text: &str) -> BlobName {
         BlobName::new(text.into()).unwrap()
@@ -280,6 +286,13 @@ mod tests {
         let just_before = UnixMs(UNTIL.0 - 1);
         assert_eq!(check(&token, "d1/a b", Permission::Write, just_before), good);
         assert_eq!(check(&token, "d1/a b", Permission::Write, UNTIL), Err(SasError::Expired));
+    }
+
+    #[test]
+    fn an_end_is_a_whole_second_and_never_earlier_than_asked() {
+        assert_eq!(end(UnixMs(1_767_323_105_001)), "2026-01-02T03:05:06Z");
+        assert_eq!(end(UnixMs(1_767_323_106_000)), "2026-01-02T03:05:06Z");
+        assert!(upload_token().contains("&se=2026-01-02T03%3A05%3A06Z&"), "{}", upload_token());
     }
 
     #[test]
