@@ -10,6 +10,7 @@ import pytest
 from agent import Agent
 from following import Following
 from hub import Hub
+from java_client import Java
 from service import Service
 from webhook import Webhook
 
@@ -34,10 +35,10 @@ def pytest_report_header():
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory):
-    """A hub that the tests of one file share; each uses device ids of its own."""
+def hub(request, tmp_path_factory):
+    """A hub that the tests of one file share; each uses device ids of its own. A file's HUB is another kind of it."""
     root = tmp_path_factory.mktemp("hub")
-    running = Hub(root / "data", root / "hub.log", "--hub-partitions", "4")
+    running = getattr(request.module, "HUB", Hub)(root / "data", root / "hub.log", "--hub-partitions", "4")
     running.start()
     yield running
     ended_by_itself = not running.alive()
@@ -73,6 +74,14 @@ def agent(hub):
     yield running
     running.close()
     assert not running.unhandled, "\n".join(running.unhandled)
+
+
+@pytest.fixture(scope="module")
+def java(hub, tmp_path_factory):
+    """The JVM of one file's tests."""
+    running = Java(hub, tmp_path_factory.mktemp("java"))
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="module")

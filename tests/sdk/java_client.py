@@ -11,6 +11,7 @@ import pytest
 
 import sas
 from hub import Hub
+from java_objects import Class, Object, shown
 from registry import Registry
 from waiting import LIMIT, until
 
@@ -48,11 +49,20 @@ def connection_string(device):
 
 
 class JavaError(Exception):
-    """What the SDK threw; `type` is the exception's class."""
+    """What the SDK threw; `type` is the class of the `exception`."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, java):
         super().__init__(f"{answer['type']}: {answer['error']}")
         self.type = answer["type"]
+        self.exception = Object(java, answer["exception"]) if "exception" in answer else None
+
+
+def refused(kind, code, call, *arguments):
+    """The call throws this exception of the service SDK; the hub's own code is in its message."""
+    with pytest.raises(JavaError) as raised:
+        call(*arguments)
+    assert raised.value.type == f"IotHub{kind}Exception", raised.value
+    assert f"ErrorCode:{code};" in str(raised.value), raised.value
 
 
 class Java:
@@ -96,13 +106,32 @@ class Java:
             except queue.Empty:
                 raise AssertionError(f"{op} got no answer within {limit:.0f} s; the JVM's log: {self.log}") from None
             if "error" in answer:
-                raise JavaError(answer)
+                raise JavaError(answer, self)
             return answer["result"]
 
         return wait
 
     def ask(self, op, **fields):
         return self.begin(op, **fields)()
+
+    @property
+    def sdk(self):
+        """The service SDK's package."""
+        return Class(self, "com.microsoft.azure.sdk.iot.service")
+
+    @property
+    def azure(self):
+        """The package of Azure's newer SDKs."""
+        return Class(self, "com.azure")
+
+    def called(self, name, count=1, method=None):
+        """Waits for `count` calls of a callback; returns the arguments of each."""
+        def found():
+            return [said["args"] for said in list(self.events) if said["event"] == "callback" and said["name"] == name
+                    and method in (None, said["method"])]
+
+        until(lambda: len(found()) >= count, lambda: f"{count} calls of {name}; there were {len(found())}")
+        return [shown(self, arguments) for arguments in found()]
 
     def event(self, kind, count=1, **fields):
         """Waits for `count` happenings of this kind with these fields; returns the last of them."""

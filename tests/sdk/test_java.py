@@ -8,10 +8,11 @@ import urllib.request
 import pytest
 
 import eventhub
-from java_client import HOSTNAME, NEEDS_JAVA, Java, JavaError, JavaHub, connection_string
+from java_client import HOSTNAME, NEEDS_JAVA, JavaError, JavaHub, connection_string
 from waiting import until
 
 pytestmark = NEEDS_JAVA
+HUB = JavaHub
 
 STREAMING = ["MQTT", "MQTT_WS", "AMQPS", "AMQPS_WS"]
 ALL = [*STREAMING, "HTTPS"]
@@ -22,22 +23,9 @@ outcomes = {}
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory):
-    root = tmp_path_factory.mktemp("hub")
-    running = JavaHub(root / "data", root / "hub.log", "--hub-partitions", "4")
-    running.start()
-    yield running
-    ended_by_itself = not running.alive()
-    running.stop()
-    assert not ended_by_itself, f"the hub ended with {running.process.returncode}:\n{running.tail()}"
-
-
-@pytest.fixture(scope="module")
-def java(hub, tmp_path_factory):
-    running = Java(hub, tmp_path_factory.mktemp("java"))
-    running.ask("serviceOpen", connectionString=hub.service, protocol="AMQPS")
-    yield running
-    running.close()
+def java(hub, java):
+    java.ask("serviceOpen", connectionString=hub.service, protocol="AMQPS")
+    return java
 
 
 @pytest.fixture

@@ -42,25 +42,28 @@ public final class Driver {
         Trust.everywhere(arguments[0]);
         Devices devices = new Devices(Trust.context(arguments[0]));
         Service service = new Service(Trust.context(arguments[0]));
+        Objects objects = new Objects();
         ExecutorService workers = Executors.newCachedThreadPool();
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             JsonObject request = JsonParser.parseString(line).getAsJsonObject();
-            workers.submit(() -> answer(devices, service, request));
+            workers.submit(() -> answer(devices, service, objects, request));
         }
         System.exit(0);
     }
 
-    private static void answer(Devices devices, Service service, JsonObject request) {
+    private static void answer(Devices devices, Service service, Objects objects, JsonObject request) {
         JsonObject answer = object("id", request.get("id"));
         try {
             String op = request.get("op").getAsString();
-            Object result = op.startsWith("service") ? service.run(op, request) : devices.run(op, request);
+            Object result = op.startsWith("object") ? objects.run(op, request)
+                : op.startsWith("service") ? service.run(op, request) : devices.run(op, request);
             answer.add("result", GSON.toJsonTree(result));
         } catch (Throwable error) {
             error.printStackTrace();
             answer.addProperty("error", String.valueOf(error.getMessage()));
             answer.addProperty("type", error.getClass().getSimpleName());
+            answer.add("exception", objects.hold(error));
         }
         say(answer);
     }
