@@ -153,8 +153,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         match (address, attach.role) {
             (Address::Cbs, Role::Sender) => Ok((Link::CbsRequests, requests)),
             (Address::Cbs, Role::Receiver) => Ok((Link::CbsReplies, replies)),
-            // What may be asked, each request tells by itself.
+            // What may be asked, each request tells by itself, unless the client has logged in.
             (Address::Management { .. }, role) => {
+                if self.plain {
+                    self.authorize_management()?;
+                }
                 let target = attach.target.as_ref().and_then(|target| target.address.as_ref());
                 let target = target.map(|target| target.as_str().into());
                 Ok(match role {
