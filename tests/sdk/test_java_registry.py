@@ -86,10 +86,12 @@ def test_devices_with_certificates_and_of_the_edge(java, registry):
     capabilities = java.sdk.twin.DeviceCapabilities()
     capabilities.setIotEdge(True)
     device.setCapabilities(capabilities)
-    assert registry.addDevice(device).getCapabilities().isIotEdge()
+    edge = registry.addDevice(device)
+    assert edge.getCapabilities().isIotEdge() and edge.getScope().startswith("ms-azure-iot-edge://j-edge-")
     leaf = java.sdk.registry.Device("j-leaf")
-    leaf.setScope("ms-azure-iot-edge://j-edge-1")
-    assert registry.addDevice(leaf).getScope() == "ms-azure-iot-edge://j-edge-1"
+    leaf.setScope(edge.getScope())
+    added = registry.addDevice(leaf)
+    assert (added.getScope(), added.getParentScopes()) == (edge.getScope(), [edge.getScope()])
 
     counted = registry.getStatistics()
     # The SDK looks for the count of enabled devices under a name that is not the protocol's, so it shows none.

@@ -73,7 +73,7 @@ async def test_bad_tokens_are_answered_and_open_nothing(hub):
     for kind, value, expected in [("jwt", "a.b.c", {400, 401}), ("Bearer", "a.b.c", {400, 401}), (None, "x", {400, 401})]:
         app = {"operation": "put-token", "name": "localhost", **({"type": kind} if kind else {})}
         assert (await cbs.ask(value=value, app=app))[0] in expected
-    for role, address in [("sender", "/messages/devicebound"), ("receiver", FEEDBACK), ("receiver", "$management"),
+    for role, address in [("sender", "/messages/devicebound"), ("receiver", FEEDBACK),
                           ("receiver", f"{eventhub.entity(hub)}/ConsumerGroups/$Default/Partitions/0")]:
         closed, error = await getattr(session, role)(address, refused=True)
         assert closed and error[0] == "amqp:unauthorized-access", (address, error)
