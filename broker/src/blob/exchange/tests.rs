@@ -10,7 +10,8 @@ use crate::blob::sas::{ALL, Resource, SasError, SasKey};
 use crate::blob::service::{ACCOUNT, uploads};
 
 const NOW: UnixMs = UnixMs(1_767_323_045_678);
-const UNTIL: UnixMs = UnixMs(NOW.0 + 3_600_000);
+/// A whole second, as tokens end.
+const UNTIL: UnixMs = UnixMs(1_767_326_646_000);
 
 struct Hub {
     service: Arc<BlobService>,

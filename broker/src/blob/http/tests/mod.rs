@@ -19,7 +19,8 @@ use crate::blob::sas::{Resource, SasKey, UPLOAD};
 use crate::blob::service::{CONTAINER, uploads};
 
 const NOW: UnixMs = UnixMs(1_767_323_045_678);
-const UNTIL: UnixMs = UnixMs(NOW.0 + 3_600_000);
+/// A whole second, as tokens end.
+const UNTIL: UnixMs = UnixMs(1_767_326_646_000);
 const RESERVE: u64 = 4 << 20;
 const ROOMY: u64 = 1 << 40;
 
