@@ -12,14 +12,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::address::{self, Address};
 use super::asking::PutToken;
 use super::eventhub::{self, Attached, Receiver};
+use super::metrics;
 use super::requests::{Answer, Request};
 use super::session::{Session, wall_clock};
-use super::{AMQPS_PORT, metrics};
 
 /// Requests that a client may have under way on one link.
 const REQUEST_CREDIT: u32 = 50;
 /// Largest request: a token, or a question.
-const REQUEST_BYTES_MAX: u64 = 64 * 1024;
+pub(super) const REQUEST_BYTES_MAX: u64 = 64 * 1024;
 /// Answers that wait for a client's credit, over the whole connection.
 const REPLIES_MAX: usize = 100;
 /// Event receivers of one connection.
@@ -207,22 +207,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return Err(Error::new(condition::NOT_FOUND, text));
         }
         Ok((Link::Receiver(Box::new(receiver)), reply))
-    }
-
-    /// Attaches, and detaches with the way to the event hub: an attach that failed would not be taken for a redirect.
-    /// A receiver is detached only when it grants credit. Clients of rhea-promise, Azure IoT Explorer among them, begin to
-    /// look for the error after they have seen the attach: one that comes with it is lost to them.
-    fn redirect(&mut self, link: LinkId, attach: &Attach, text: &str) {
-        let options = &self.context.options;
-        let below = address::relative(text).splitn(3, '/').nth(2).unwrap_or_default();
-        let path = format!("{}/{below}", options.events.entity_name());
-        let error = eventhub::redirect(&options.hub_host, AMQPS_PORT, &path);
-        let reply = AttachReply { max_message_size: REQUEST_BYTES_MAX, ..AttachReply::default() };
-        self.connection.accept(link, attach, reply);
-        match attach.role {
-            Role::Sender => self.connection.detach(link, Some(error)),
-            Role::Receiver => self.links.insert(link, Link::Redirected(Box::new(error))),
-        }
     }
 
     fn on_transfer(&mut self, link: LinkId, delivery: u32, settled: bool, message: &Bytes) {

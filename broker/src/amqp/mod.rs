@@ -17,6 +17,7 @@ mod link_map;
 mod links;
 mod listener;
 mod metrics;
+mod redirect;
 mod requests;
 mod service;
 mod session;

@@ -60,6 +60,8 @@ pub(super) struct Session<S> {
     pub(super) plain: bool,
     /// Until when it must have a token; `None` before `open` and once it had one.
     pub(super) token_due: Option<Instant>,
+    /// When receivers that are redirected are told so at the latest.
+    pub(super) redirect_due: Option<Instant>,
     /// When the next of its tokens stops to count.
     pub(super) tokens_end: Option<UnixMs>,
     pub(super) ended: Option<String>,
@@ -85,6 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             replies: Replies::default(),
             plain: false,
             token_due: None,
+            redirect_due: None,
             tokens_end: None,
             ended: None,
             started: Instant::now(),
@@ -239,7 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             deadline = deadline.min(due);
         }
         let services = self.services.as_ref().and_then(|services| services.due());
-        let dues = [self.socket.stalls_at(), self.devices.deadline(), services];
+        let dues = [self.socket.stalls_at(), self.devices.deadline(), services, self.redirect_due];
         for due in dues.into_iter().flatten() {
             deadline = deadline.min(due);
         }

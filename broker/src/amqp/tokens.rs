@@ -116,6 +116,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             let text = "the connection's token has expired";
             return self.close_with(Error::new(condition::UNAUTHORIZED_ACCESS, text));
         }
+        if self.redirect_due.is_some_and(|due| due <= Instant::now()) {
+            self.redirect_due = None;
+            self.redirect_all();
+        }
         let now = wall_clock();
         if self.tokens_end.is_some_and(|end| end <= now) {
             self.detach_expired();
