@@ -251,7 +251,8 @@ class Session:
         if refused:
             return await self.connection.within(asyncio.shield(link.detached), f"a detach of {address}")
         assert link.accepted, f"{address} is refused: {await asyncio.shield(link.detached)}"
-        if receives and credit:
+        # What was detached meanwhile has no handle any more.
+        if receives and credit and not link.detached.done():
             link.flow(credit)
         return link
 
